@@ -1,0 +1,11 @@
+// One function for each subject of `laconic._core`; module.cpp calls them in order.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace laconic::bindings {
+
+void bind_errors(pybind11::module_ &m);
+void bind_cpu(pybind11::module_ &m);
+
+}  // namespace laconic::bindings

@@ -1,0 +1,10 @@
+// The extension module `laconic._core`. Each subject has a file of its own that adds its functions; this one only calls them.
+#include <pybind11/pybind11.h>
+
+#include "bindings/bindings.h"
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "C++ core of laconic: entropy coders and the kernels of the codecs.";
+    laconic::bindings::bind_errors(m);
+    laconic::bindings::bind_cpu(m);
+}
