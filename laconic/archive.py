@@ -13,13 +13,14 @@ from typing import Any, BinaryIO
 from laconic import objects, registry
 from laconic.bases import Bases
 from laconic.container import format as f
+from laconic.container.decoder import codec_params
 from laconic.container.codec import LEVELS, Piece, Source, View
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink, Sink
 from laconic.container.source import BufferBytes, BufferSource, FileBytes, FileSource, PipeSource, RawSource
 from laconic.container.table import Entry, encode_name
 from laconic.container.writer import PACK_ENTRY, Part, Writer
-from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning
+from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
 
 def available_jobs(jobs: int | None) -> int:
@@ -192,15 +193,11 @@ class ArchiveReader:
         if not head.codec:
             return "stored"
         try:
-            codec = self._reader.codec_of(head, "")
-        except Exception:
+            codec = self._reader.decoder.codec_of(head, "")
+        except UnsupportedError:
             return f"{head.codec}/{head.version} (not installed)"
-        params = head.params if head.type != f.OBJECT else b""
-        if head.type == f.OBJECT:
-            from laconic.container.scan import parse_object
-
-            params = parse_object(head, "the object")[1]
-        return f"{head.codec}: {codec.info(payload, params, head.version, head.raw_size).get('method', '?')}"
+        info = codec.info(payload, codec_params(head, "the frame"), head.version, head.raw_size)
+        return f"{head.codec}: {info.get('method', '?')}"
 
     def verify(self) -> dict[str, int]:
         """Decode everything and check every checksum. Returns counts; raises the first error.

@@ -13,7 +13,8 @@ TRAILER_SIZE = 32  # covered u64, index size u64, check u64, magic
 
 # Header flags.
 SINGLE = 0x01  # the part is one OBJECT frame and ends after it: no sync marker, no index, no trailer
-KNOWN_HEADER_FLAGS = SINGLE
+COPIES = 0x02  # the part may hold COPY frames, so a reader of a pipe keeps what it has read
+KNOWN_HEADER_FLAGS = SINGLE | COPIES
 
 # Frame types (low four bits of the first head byte).
 DATA = 1  # coded raw bytes of a stream

@@ -13,23 +13,19 @@ import xxhash
 
 from laconic.container import format as f
 from laconic.container.codec import Codec
-from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, check_raw, parse_frame_head, parse_header
+from laconic.container.decoder import BaseResolver, FrameDecoder
+from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, parse_frame_head, parse_header
 from laconic.container.index import Stream, parse_index, parse_trailer
 from laconic.container.meta import parse_meta_frame
-from laconic.container.scan import Recovered, parse_object, recover
+from laconic.container.scan import Recovered, recover
 from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry
-from laconic.container.varint import Cursor
-from laconic.container.writer import BaseEntry, Part
-from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
+from laconic.container.writer import Part
+from laconic.errors import CorruptDataError
 
 EARNED = 1 << 26  # an output up to this size is allocated at once; a larger one only when the stored bytes make it plausible
 EARNED_RATIO = 64
 CACHED_FRAMES = 4
-
-_bases_open = threading.local()  # hashes of the bases that this thread is in the middle of reading, in any archive
-
-BaseResolver = Callable[[bytes], BaseEntry | None]  # content hash -> base
 
 
 class Reader:
@@ -48,9 +44,8 @@ class Reader:
         check_frames: bool = False,
     ) -> None:
         self.data = data
-        self._codecs = codecs
+        self.decoder = FrameDecoder(codecs, resolve_base)
         self._jobs = max(1, jobs)
-        self._resolve_base = resolve_base
         self._cache: OrderedDict[int, memoryview] = OrderedDict()
         self._lock = threading.Lock()
         self._streams_by_id: dict[int, list[Stream]] | None = None
@@ -237,66 +232,28 @@ class Reader:
                 self._cache.popitem(last=False)
         return raw
 
-    def _raw_frame(
-        self, stream: Stream, i: int, name: str, out: memoryview | None, *, copies: bool = True
-    ) -> memoryview:
+    def _raw_frame(self, stream: Stream, i: int, name: str, out: memoryview | None, *, copies: bool = True) -> memoryview:
         """Raw bytes of frame i, in `out` if given."""
         head, payload = self.frame(stream, i)
-        where = f"{self.data.name}: entry {name!r}, frame {i} at {stream.offsets[i]}"
-        if head.type == f.COPY:
-            if not copies:
-                raise CorruptDataError(f"{where}: a copy of a copy")
-            raw = self._copied(head, payload, stream.offsets[i], name, where)
-            check_raw(head, raw, where)
-        elif not head.codec:
-            check_raw(head, payload, where)
-            raw = payload
-        else:
-            return self._decoded(head, payload, where, out)
-        if out is None:
-            return raw
-        out[:] = raw
-        return out
+        offset = stream.offsets[i]
+        where = f"{self.data.name}: entry {name!r}, frame {i} at {offset}"
 
-    def _decoded(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None) -> memoryview:
-        codec = self.codec_of(head, where)
-        params = parse_object(head, where)[1] if head.type == f.OBJECT else head.params
-        base = self._base_range(head, where)
-        if out is None:
-            out = memoryview(bytearray(head.raw_size))
-        try:
-            codec.decode(payload, params, head.version, out, base)
-        except CorruptDataError as error:
-            raise CorruptDataError(f"{where}: {error}") from error
-        check_raw(head, out, where)
-        return out
+        def read_copy(number: int, start: int, size: int, where: str) -> memoryview:
+            return self._copied(number, start, size, offset, name, where)
 
-    def codec_of(self, head: FrameHead, where: str) -> Codec:
-        try:
-            codec = self._codecs(head.codec)
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{where}: needs codec {head.codec!r} version {head.version}: {error}") from error
-        if head.version > codec.version:
-            raise UnsupportedError(
-                f"{where}: needs codec {head.codec!r} version {head.version}; this installation has version {codec.version} - "
-                "install a newer one"
-            )
-        return codec
+        return self.decoder.raw(head, payload, where, out, read_copy if copies else None)
 
-    def _copied(self, head: FrameHead, payload: memoryview, offset: int, name: str, where: str) -> memoryview:
-        cursor = Cursor(payload, f"{where}: the copy")
-        number, start = cursor.uvarint(), cursor.uvarint()
-        cursor.end()
+    def _copied(self, number: int, start: int, size: int, offset: int, name: str, where: str) -> memoryview:
         stream = self._stream_before(number, offset)
-        if stream is None or start + head.raw_size > stream.size:
+        if stream is None or start + size > stream.size:
             raise CorruptDataError(f"{where}: a copy of bytes that the archive does not have")
         out = bytearray()
-        for i in stream.frames(start, start + head.raw_size):
+        for i in stream.frames(start, start + size):
             if stream.offsets[i] >= offset:
                 raise CorruptDataError(f"{where}: a copy of bytes that come later")
             raw = self._raw_frame(stream, i, name, None, copies=False)
             first = stream.ends[i]
-            out += raw[max(start, first) - first : min(start + head.raw_size, stream.ends[i + 1]) - first]
+            out += raw[max(start, first) - first : min(start + size, stream.ends[i + 1]) - first]
         return memoryview(out)
 
     def _stream_before(self, number: int, offset: int) -> Stream | None:
@@ -313,25 +270,6 @@ class Reader:
         streams = self._streams_by_id.get(number, [])
         i = bisect_left(streams, offset, key=lambda s: s.offsets[0])
         return streams[i - 1] if i else None
-
-    def _base_range(self, head: FrameHead, where: str) -> memoryview | None:
-        if head.base is None:
-            return None
-        open_bases: list[bytes] = _bases_open.__dict__.setdefault("stack", [])
-        if head.base.hash in open_bases or len(open_bases) >= f.MAX_BASE_DEPTH:
-            raise CorruptDataError(f"{where}: its chain of bases does not end")
-        base = self._resolve_base(head.base.hash) if self._resolve_base else None
-        if base is None:
-            raise MissingBaseError(
-                f"{where}: needs the base with content hash {head.base.hash.hex()}; give the file or archive that holds it as base"
-            )
-        if head.base.start + head.raw_size > base.size:
-            raise CorruptDataError(f"{where}: its base is shorter than the range it names")
-        open_bases.append(head.base.hash)
-        try:
-            return base.read(head.base.start, head.base.start + head.raw_size)
-        finally:
-            open_bases.pop()
 
     def close(self) -> None:
         self.data.close()

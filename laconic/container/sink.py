@@ -7,11 +7,12 @@ from typing import Any, BinaryIO, Protocol
 
 class Sink(Protocol):
     position: int  # offset of the next byte, counted from the start of the archive file
+    readable: bool  # whether read_at works
 
     def write(self, *parts: bytes | bytearray | memoryview) -> None: ...
 
-    def read_at(self, offset: int, size: int) -> bytes | None:
-        """Bytes already written, or None when this sink can't be read."""
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Bytes already written."""
         ...
 
     def flush(self) -> None: ...
@@ -19,6 +20,8 @@ class Sink(Protocol):
 
 class MemorySink:
     """Collects parts without copying them; `getvalue` joins once."""
+
+    readable = True
 
     def __init__(self) -> None:
         self.position = 0
@@ -28,7 +31,7 @@ class MemorySink:
         self._parts.extend(parts)
         self.position += sum(map(len, parts))
 
-    def read_at(self, offset: int, size: int) -> bytes | None:
+    def read_at(self, offset: int, size: int) -> bytes:
         self._parts = [self.getvalue()]
         return bytes(memoryview(self._parts[0])[offset : offset + size])
 
@@ -47,7 +50,7 @@ class FileSink:
     def __init__(self, file: BinaryIO | Any, position: int = 0, *, readable: bool = False) -> None:
         self.file = file
         self.position = position
-        self._readable = readable
+        self.readable = readable
 
     def write(self, *parts: bytes | bytearray | memoryview) -> None:
         for part in parts:
@@ -59,9 +62,7 @@ class FileSink:
                 view = view[written:]
                 self.position += written
 
-    def read_at(self, offset: int, size: int) -> bytes | None:
-        if not self._readable:
-            return None
+    def read_at(self, offset: int, size: int) -> bytes:
         self.file.flush()
         here = self.file.tell()
         self.file.seek(offset)

@@ -147,7 +147,7 @@ class Writer:
         self._known: dict[tuple[int, int], tuple[Stream, int]] = {}
         self._raw_done = 0
         self._closed = False
-        sink.write(pack_header())
+        sink.write(pack_header(f.COPIES if sink.readable else 0))
 
     # ------------------------------------------------------------------ entries
 
@@ -296,7 +296,7 @@ class Writer:
 
     def _find_copy(self, stream: Stream, start: int, raw: memoryview, raw_check: int) -> tuple[Any, ...] | None:
         """A COPY frame if the same bytes were written before. The hash proposes, a comparison decides (the hash is no defence)."""
-        if len(raw) < COPY_MIN:
+        if len(raw) < COPY_MIN or not self._sink.readable:
             return None
         key = (raw_check, len(raw))
         known = self._known.get(key)
@@ -319,8 +319,6 @@ class Writer:
     def _same(self, stream: Stream, start: int, raw: memoryview) -> bool:
         i = stream.frames(start, start + 1)[0]
         data = self._sink.read_at(stream.offsets[i], stream.lengths[i])
-        if data is None:
-            return False
         head, skip = parse_frame_head(data, "the frame just written")
         if head.type != f.DATA or head.raw_size != len(raw) or head.base is not None:
             return False
