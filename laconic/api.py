@@ -23,9 +23,7 @@ from laconic.errors import LimitError
 SINGLE_MAX = 1 << 20  # objects up to this size become one frame without an index
 
 
-def encode(
-    obj: Any, kind: str | None = None, level: str = "default", *, jobs: int | None = None, base: Any = None
-) -> bytes:
+def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: int | None = None, base: Any = None) -> bytes:
     """Encode one object into a self-contained `.lac` blob.
 
     `obj`: bytes, bytearray, memoryview; a numpy array or scalar of any dtype without Python objects; a torch tensor; a dict, list or

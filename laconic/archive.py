@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 from laconic import objects, registry
 from laconic.bases import Bases
 from laconic.container import format as f
-from laconic.container.decoder import codec_params
 from laconic.container.codec import LEVELS, Piece, Source, View
+from laconic.container.decoder import codec_params
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink, Sink
 from laconic.container.source import BufferBytes, BufferSource, FileBytes, FileSource, PipeSource, RawSource
@@ -208,7 +208,7 @@ class ArchiveReader:
         for part in self._reader.parts:
             counts["frames"] += sum(len(stream.offsets) for stream in part.streams)
         for name in self._where:
-            _, entry = self._entry(name)
+            _, _entry = self._entry(name)
             for block in self.blocks(name):
                 counts["raw_bytes"] += len(block)
             counts["entries"] += 1
@@ -222,7 +222,26 @@ class ArchiveReader:
     @property
     def incomplete(self) -> list[Entry]:
         """Entries of a torn archive whose data ends too early; `size` is what there is."""
+        return [entry for _, entry in self._incomplete()]
+
+    def _incomplete(self) -> list[tuple[Part, Entry]]:
         return self._reader.torn.incomplete if self._reader.torn else []
+
+    def incomplete_blocks(self, entry: Entry) -> Iterator[memoryview]:
+        """The bytes that there are of an entry in `incomplete`."""
+        for part, found in self._incomplete():
+            if found is entry:
+                yield from self._reader.blocks(part, entry)
+
+    def raw_range(self, name: str, start: int, stop: int) -> Iterator[memoryview]:
+        """Raw bytes [start, stop) of any entry with bytes, as blocks."""
+        part, entry = self._entry(name)
+        return self._reader.blocks(part, entry, max(0, start), min(stop, entry.size))
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """(offset, length) of damaged bytes that a scan found."""
+        return self._reader.torn.gaps if self._reader.torn else []
 
     def close(self) -> None:
         self._bases.close()
@@ -250,9 +269,7 @@ class ArchiveWriter:
             find_base=self._bases.by_name if base is not None else None, progress=progress,
         )  # fmt: skip
 
-    def add(
-        self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None
-    ) -> None:
+    def add(self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None) -> None:
         """Encode `obj` as the entry `name`.
 
         `obj`: bytes-like, a numpy array or scalar, a torch tensor, a pathlib.Path (the file's content, kind found by content), or a
@@ -304,7 +321,13 @@ class ArchiveWriter:
             return self._add_source(source, name, kind, check_level(level or self._level), meta)
 
     def add_pipe(
-        self, file: BinaryIO, name: str = "", *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None
+        self,
+        file: BinaryIO,
+        name: str = "",
+        *,
+        kind: str | None = None,
+        level: str | None = None,
+        meta: dict[str, Any] | None = None,
     ) -> Entry | None:
         """Encode what can be read from `file` (not seekable, of unknown length) as the file `name`."""
         return self._add_source(PipeSource(file), name, kind, check_level(level or self._level), meta or {})
@@ -330,6 +353,16 @@ class ArchiveWriter:
             raise ValueError(f"the archive already has an entry {name!r}")
         self._names.add(name)
         return name
+
+    @property
+    def raw_bytes(self) -> int:
+        """Raw bytes written so far."""
+        return self._writer.raw_bytes
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the archive written by this writer so far, headers and index included."""
+        return self._writer.stored_bytes
 
     def flush(self) -> None:
         """Write out all that was added, so that it survives a crash of this process even without `close`."""

@@ -89,7 +89,7 @@ def _raw_view(array: np.ndarray[Any, Any]) -> memoryview:
         return memoryview(b"")
     if not array.flags.c_contiguous:
         array = array.copy(order="C")
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def _torch_leaf(obj: Any) -> Leaf | None:
@@ -114,7 +114,7 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     if dtype.hasobject:
         raise TypeError("arrays of Python objects can't be encoded (they would need pickle); convert them to a plain dtype")
     if dtype.name in ML_DTYPES and dtype.type.__module__.startswith("ml_dtypes"):
-        return dtype.name
+        return str(dtype.name)
     name = repr(np.lib.format.dtype_to_descr(dtype)) if dtype.names is not None else dtype.str
     if parse_dtype(name) != dtype:
         raise TypeError(f"dtype {dtype} has no exact description in a file")
@@ -216,9 +216,7 @@ def check_shape(entry: Entry) -> int:
     """Bytes of one row (of the first axis; of the element for 0-d), after checking shape against size."""
     size = itemsize(entry.dtype)
     if any(n > 1 << 62 for n in entry.shape) or math.prod(entry.shape) * size != entry.size:
-        raise CorruptDataError(
-            f"entry {entry.name!r}: shape {entry.shape} of {entry.dtype or 'bytes'} does not have {entry.size} bytes"
-        )
+        raise CorruptDataError(f"entry {entry.name!r}: shape {entry.shape} of {entry.dtype or 'bytes'} does not have {entry.size} bytes")
     return math.prod(entry.shape[1:]) * size
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from laconic import _core
 from laconic.codecs.weights import npy, npz, safetensors
+
+from laconic import _core
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 

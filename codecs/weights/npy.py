@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from math import prod
 
 from laconic.codecs.weights.tensors import Formats, pieces
+
 from laconic.container import Piece, Source, View
 
 MAGIC = b"\x93NUMPY"

@@ -26,9 +26,7 @@ class FrameDecoder:
         self._codecs = codecs
         self._resolve_base = resolve_base
 
-    def raw(
-        self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, read_copy: CopyReader | None
-    ) -> memoryview:
+    def raw(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, read_copy: CopyReader | None) -> memoryview:
         """Checked raw bytes of a DATA, OBJECT or COPY frame, in `out` if given; its payload was checked before."""
         if head.type == f.COPY:
             if read_copy is None:

@@ -170,9 +170,7 @@ def _parse_head(head: memoryview, where: str) -> FrameHead:
         raise CorruptDataError(f"{where}: a stored frame of {stored_size} bytes says {raw_size}")
     if raw_start + raw_size > f.MAX_COUNT:
         raise CorruptDataError(f"{where}: a frame beyond 2**62 bytes")
-    return FrameHead(
-        kind, codec, version, stream, raw_start, raw_size, stored_size, params, raw_check, payload_check, base
-    )
+    return FrameHead(kind, codec, version, stream, raw_start, raw_size, stored_size, params, raw_check, payload_check, base)
 
 
 def check_payload(head: FrameHead, payload: bytes | memoryview, where: str) -> None:

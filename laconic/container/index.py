@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -116,9 +117,9 @@ def parse_index(data: bytes | memoryview, region: int, limit: int, where: str) -
 
 def _check_overlap(streams: list[Stream], what: str) -> None:
     spans = [(o, n) for stream in streams for o, n in zip(stream.offsets, stream.lengths, strict=True)]
-    if any(a[0] > b[0] for a, b in zip(spans, spans[1:], strict=False)):
+    if any(a[0] > b[0] for a, b in itertools.pairwise(spans)):
         spans.sort()
-    for (a, n), (b, _) in zip(spans, spans[1:], strict=False):
+    for (a, n), (b, _) in itertools.pairwise(spans):
         if a + n > b:
             raise CorruptDataError(f"{what} places two frames over each other at {b}")
 

@@ -109,9 +109,7 @@ class Reader:
             raise CorruptDataError(f"{self.data.name}: entry {entry.name!r} has no stream")
         stream = part.streams[entry.stream]
         if entry.start + entry.size > stream.size:
-            raise CorruptDataError(
-                f"{self.data.name}: entry {entry.name!r} claims {entry.size} bytes of a stream that ends before"
-            )
+            raise CorruptDataError(f"{self.data.name}: entry {entry.name!r} claims {entry.size} bytes of a stream that ends before")
         return stream
 
     def blocks(self, part: Part, entry: Entry, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from laconic.container import format as f
-from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, check_raw, parse_frame_head, parse_header
+from laconic.container.frame import (
+    MAX_PREFIX,
+    FrameHead,
+    check_payload,
+    check_raw,
+    parse_frame_head,
+    parse_header,
+)
 from laconic.container.index import Stream, parse_trailer
 from laconic.container.meta import unpack_meta_frame
 from laconic.container.source import ArchiveBytes
@@ -89,7 +96,7 @@ class Recovered:
     """What a scan found. `parts` are usable like those of an index; `incomplete` are entries whose data ends too early."""
 
     parts: list[Part] = field(default_factory=list)
-    incomplete: list[Entry] = field(default_factory=list)
+    incomplete: list[tuple[Part, Entry]] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)  # (offset, length) of damaged bytes
     torn: bool = False  # the last part has no valid trailer
     complete_end: int = 0  # end of the last complete part
@@ -167,7 +174,8 @@ class _Builder:
     def close(self, end: int, result: Recovered) -> None:
         streams = list(self.streams.values())
         position = {stream.id: i for i, stream in enumerate(streams)}
-        entries = []
+        entries: list[Entry] = []
+        incomplete: list[Entry] = []
         for entry in self.entries:
             stream = self.streams.get(entry.stream)
             if entry.size == 0:
@@ -176,13 +184,13 @@ class _Builder:
                 entries.append(replace(entry, stream=position[entry.stream]))
             else:
                 have = 0 if stream is None else max(0, min(entry.size, stream.size - entry.start))
-                result.incomplete.append(replace(entry, stream=position.get(entry.stream, 0), size=have, hash=b""))
+                incomplete.append(replace(entry, stream=position.get(entry.stream, 0), size=have, hash=b""))
         for number, entry in self.opened.items():
             stream = self.streams.get(number)
-            result.incomplete.append(
-                replace(entry, stream=position.get(number, 0), size=stream.size if stream else 0, hash=b"")
-            )
-        result.parts.append(Part(self.start, end, streams, entries))
+            incomplete.append(replace(entry, stream=position.get(number, 0), size=stream.size if stream else 0, hash=b""))
+        part = Part(self.start, end, streams, entries)
+        result.parts.append(part)
+        result.incomplete += [(part, entry) for entry in incomplete]
 
 
 def _payload_intact(data: ArchiveBytes, found: Found, head: FrameHead) -> bool:

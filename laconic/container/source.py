@@ -102,8 +102,7 @@ class FileSource:
         return self.read_at(0, size)
 
     def read_at(self, start: int, size: int) -> bytes:
-        data = os.pread(self._fd, min(size, max(0, self.size - start)), start)
-        return data
+        return os.pread(self._fd, min(size, max(0, self.size - start)), start)
 
     def take(self, size: int) -> memoryview:
         size = min(size, self.size - self._pos)

@@ -41,6 +41,7 @@ class Entry:
 NAME_BYTES, NAME_SIZES, SIGNATURES, SIGNATURE, NDIM, DIMS, STREAM, START, SIZE, HASH, META_BYTES, META_SIZES, BASE_BYTES, BASE = range(14)
 FIRST_FREE_COLUMN = 16  # the index adds its columns from here on
 
+NO_HASH = bytes(16)  # stands for an unknown hash where other rows have one
 _TYPECODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -70,18 +71,18 @@ def unpack_ints(data: memoryview | bytes, count: int, what: str) -> Sequence[int
 
 
 class _Zeros(Sequence[int]):
-    """`count` zeros without the memory: the absent column."""
+    """`length` zeros without the memory: the absent column."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, length: int) -> None:
+        self._length = length
 
     def __len__(self) -> int:
-        return self.count
+        return self._length
 
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
-            return _Zeros(len(range(*i.indices(self.count))))
-        if not -self.count <= i < self.count:
+            return _Zeros(len(range(*i.indices(self._length))))
+        if not -self._length <= i < self._length:
             raise IndexError(i)
         return 0
 
@@ -125,7 +126,7 @@ def _no_tag(_decoder: Any, tag: Any = None) -> Any:
 
 
 # Tags would let a file ask for regular expressions, big decimals or shared references; metadata has no use for any of them.
-_REFUSED_TAGS = {number: _no_tag for number in (*range(0, 64), 100, 256, 258, 260, 261, 1004, 43000, 55799)}
+_REFUSED_TAGS = {number: _no_tag for number in (*range(64), 100, 256, 258, 260, 261, 1004, 43000, 55799)}
 
 
 def parse_meta(data: bytes | memoryview, what: str) -> dict[str, Any]:
@@ -185,7 +186,8 @@ def encode_name(name: str) -> bytes:
 def pack_table(entries: Sequence[Entry], *, with_hash: bool = True) -> dict[int, bytes]:
     """The columns of `entries`."""
     signatures: dict[bytes, int] = {}
-    signature, names, metas, bases, starts, dims = [], [], [], {b"": 0}, [], []
+    signature, names, metas, bases, starts = [], [], [], {b"": 0}, []
+    dims: list[int] = []
     expected = (-1, 0)
     for entry in entries:
         packed = bytearray()
@@ -210,7 +212,7 @@ def pack_table(entries: Sequence[Entry], *, with_hash: bool = True) -> dict[int,
         STREAM: pack_ints([entry.stream for entry in entries]),
         START: pack_ints(starts),
         SIZE: pack_ints([entry.size for entry in entries]),
-        HASH: b"".join(entry.hash or bytes(16) for entry in entries) if has_hash else b"",
+        HASH: b"".join(entry.hash or NO_HASH for entry in entries) if has_hash else b"",
         META_BYTES: b"".join(metas),
         META_SIZES: pack_ints([len(meta) for meta in metas]),
         BASE_BYTES: b"".join(bases),
@@ -281,9 +283,10 @@ class Table(Sequence[Entry]):
         type_, kind, dtype = self._signatures[self._signature[i]]
         dims = self._dims[self._dim_ends[i] : self._dim_ends[i + 1]]
         base = self._base[i] * 16
+        digest = bytes(self._hashes[16 * i : 16 * i + 16])
         return Entry(
             self.names[i], type_, kind, dtype, tuple(dims), self.streams[i], self._starts[i], self._sizes[i],
-            bytes(self._hashes[16 * i : 16 * i + 16]),
+            b"" if digest == NO_HASH else digest,
             parse_meta(self._metas[self._meta_ends[i] : self._meta_ends[i + 1]], f"{self.what}: entry {self.names[i]!r}"),
             bytes(self._bases[base - 16 : base]) if base else b"",
         )  # fmt: skip
@@ -301,8 +304,7 @@ def _ends(sizes: Sequence[int]) -> Sequence[int]:
     """[0, sizes[0], sizes[0] + sizes[1], ...]"""
     if isinstance(sizes, _Zeros):
         return _Zeros(len(sizes) + 1)
-    ends = list(accumulate(sizes, initial=0))
-    return ends
+    return list(accumulate(sizes, initial=0))
 
 
 def _split_names(blob: memoryview, sizes: Sequence[int], what: str) -> list[str]:

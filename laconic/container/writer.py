@@ -36,9 +36,10 @@ TABLE_ROWS = 1 << 12  # entries of one journal table
 class BaseEntry(Protocol):
     """An entry that frames may be coded against."""
 
-    hash: bytes
-    size: int
-
+    @property
+    def hash(self) -> bytes: ...
+    @property
+    def size(self) -> int: ...
     def read(self, start: int, stop: int) -> memoryview: ...
 
 
@@ -79,9 +80,7 @@ def _encode_frame(
 ) -> tuple[Any, ...]:  # fmt: skip
     payload = encode_payload(codec, raw, params, level, base[1] if base else None)
     if payload is None:
-        head = FrameHead(
-            f.DATA, stream=stream, raw_start=raw_start, raw_size=len(raw), stored_size=len(raw), raw_check=raw_check
-        )
+        head = FrameHead(f.DATA, stream=stream, raw_start=raw_start, raw_size=len(raw), stored_size=len(raw), raw_check=raw_check)
         return head.pack(), raw
     head = FrameHead(
         f.DATA, codec.name, codec.version, stream, raw_start, len(raw), len(payload), params, raw_check, check32(payload),
@@ -148,6 +147,14 @@ class Writer:
         self._raw_done = 0
         self._closed = False
         sink.write(pack_header(f.COPIES if sink.readable else 0))
+
+    @property
+    def raw_bytes(self) -> int:
+        return self._raw_done
+
+    @property
+    def stored_bytes(self) -> int:
+        return self._sink.position - self._start
 
     # ------------------------------------------------------------------ entries
 
@@ -216,14 +223,10 @@ class Writer:
             name = f"{entry.name}/{view.name}" if entry.name else view.name
             if len(encode_name(name)) <= f.MAX_NAME and len(view.shape) <= f.MAX_DIMS:
                 kind = codec.name
-                self._finish(
-                    Entry(name, "tensor", kind, view.dtype, view.shape, stream.id, view.start, view.size, digest), journal=True
-                )
+                self._finish(Entry(name, "tensor", kind, view.dtype, view.shape, stream.id, view.start, view.size, digest), journal=True)
         return entry
 
-    def _base_for(
-        self, entry: Entry, view: View | None, start: int, size: int, whole: int | None
-    ) -> tuple[Base, memoryview] | None:
+    def _base_for(self, entry: Entry, view: View | None, start: int, size: int, whole: int | None) -> tuple[Base, memoryview] | None:
         if self._find_base is None:
             return None
         if view is not None:
@@ -311,9 +314,7 @@ class Writer:
         payload = bytearray()
         put_uvarint(payload, before.id)
         put_uvarint(payload, before_start)
-        head = FrameHead(
-            f.COPY, stream=stream.id, raw_start=start, raw_size=len(raw), stored_size=len(payload), raw_check=raw_check
-        )
+        head = FrameHead(f.COPY, stream=stream.id, raw_start=start, raw_size=len(raw), stored_size=len(payload), raw_check=raw_check)
         return head.pack(), bytes(payload)
 
     def _same(self, stream: Stream, start: int, raw: memoryview) -> bool:
