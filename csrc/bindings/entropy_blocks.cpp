@@ -1,9 +1,11 @@
 // Blocks of byte symbols: entropy/block.h on numpy arrays.
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "bindings/bindings.h"
 #include "entropy/block.h"
@@ -46,6 +48,27 @@ void decode_block(const py::buffer &data, ByteArray &out) {
     entropy::decode_block(bytes, size, symbols, n);
 }
 
+// blocks: one after the other in `data`, sizes[k] bytes and counts[k] symbols each; counts sum to out.size().
+void decode_blocks(const py::buffer &data, const std::vector<size_t> &sizes, const std::vector<size_t> &counts, ByteArray &out) {
+    const py::buffer_info info = data.request();
+    if (sizes.size() != counts.size()) throw std::invalid_argument("as many sizes as counts");
+    std::vector<entropy::BlockToDecode> blocks(sizes.size());
+    const uint8_t *bytes = static_cast<const uint8_t *>(info.ptr);
+    uint8_t *symbols = out.mutable_data();
+    size_t bytes_left = static_cast<size_t>(info.size * info.itemsize), symbols_left = static_cast<size_t>(out.size());
+    for (size_t k = 0; k < sizes.size(); ++k) {
+        if (sizes[k] > bytes_left || counts[k] > symbols_left) throw std::invalid_argument("blocks pass the data or the array");
+        blocks[k] = {bytes, sizes[k], symbols, counts[k]};
+        bytes += sizes[k];
+        bytes_left -= sizes[k];
+        symbols += counts[k];
+        symbols_left -= counts[k];
+    }
+    if (bytes_left != 0 || symbols_left != 0) throw std::invalid_argument("blocks do not fill the data and the array");
+    py::gil_scoped_release release;
+    entropy::decode_blocks(blocks);
+}
+
 std::string block_form(const py::buffer &data) {
     const py::buffer_info info = data.request();
     return entropy::block_form(static_cast<const uint8_t *>(info.ptr), static_cast<size_t>(info.size * info.itemsize));
@@ -57,6 +80,7 @@ void bind_entropy_blocks(py::module_ &m) {
     m.def("encode_block", &encode_block, py::arg("symbols").noconvert(), py::arg("profile"), py::arg("precision"),
           py::arg("prefer_speed"));
     m.def("decode_block", &decode_block, py::arg("data"), py::arg("out").noconvert());
+    m.def("decode_blocks", &decode_blocks, py::arg("data"), py::arg("sizes"), py::arg("counts"), py::arg("out").noconvert());
     m.def("block_form", &block_form, py::arg("data"));
 }
 

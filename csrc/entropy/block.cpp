@@ -98,24 +98,32 @@ size_t encode_b(const uint8_t *symbols, size_t n, const PlanB &plan, uint8_t *ou
     return join(out, 1 + bits.finish(), stream, end);
 }
 
-void decode_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
+void parse_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n, rans_b::DecodeJob &job) {
     if (precision < 10 || precision > kMaxPrecision) throw CorruptData("entropy block: no such table precision");
     BitReader bits(data, size);
     Freqs freqs;
     read_table(bits, freqs, precision);
-    std::array<uint32_t, rans_b::kLanes> states;
-    read_states(bits, std::span(states).first(lanes));
-    const size_t header = bits.finish();
-    rans_b::DecodeTable table;
-    table.build(freqs, precision);
-    rans_b::decode(data + header, size - header, lanes, table, states.data(), symbols, n);
+    read_states(bits, std::span(job.states).first(lanes));
+    job.table.build(freqs, precision);
+    job.lanes = lanes;
+    job.stream = data + bits.finish();
+    job.end = data + size;
+    job.symbols = symbols;
+    job.n = n;
+}
+
+void decode_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
+    rans_b::DecodeJob job;
+    parse_b(data, size, precision, lanes, symbols, n, job);
+    rans_b::decode(job);
 }
 
 // ---- profile A ----
 
 struct PlanA {
     Freqs freqs;
-    uint8_t stand_in;  // the most frequent symbol, coded where an escape stands
+    uint8_t least, most;  // the symbols that occur lie between
+    uint8_t stand_in;     // the most frequent symbol, coded where an escape stands
     size_t escapes;
     size_t size;  // estimated; SIZE_MAX when A can't code this
 };
@@ -123,13 +131,17 @@ struct PlanA {
 constexpr size_t kEscapeBytes = 3;  // a gap of up to 2^14 and a value; more is rare
 
 PlanA plan_a(const ByteCounts &counts, size_t n) {
-    PlanA plan{{}, 0, 0, SIZE_MAX};
+    PlanA plan{{}, 255, 0, 0, 0, SIZE_MAX};
     // A slot costs the other symbols n * log2(256 / 255) bits and saves its own ~18 bits an occurrence.
     ByteCounts kept;
     unsigned live = 0;
     for (unsigned s = 0; s < 256; ++s) {
         kept[s] = static_cast<uint64_t>(counts[s]) * 3200 >= n ? counts[s] : 0;
         live += kept[s] != 0;
+        if (counts[s] != 0) {
+            plan.least = std::min(plan.least, static_cast<uint8_t>(s));
+            plan.most = static_cast<uint8_t>(s);
+        }
         if (kept[s] == 0) plan.escapes += counts[s];
         if (counts[s] > counts[plan.stand_in]) plan.stand_in = static_cast<uint8_t>(s);
     }
@@ -164,7 +176,7 @@ size_t encode_a(const uint8_t *symbols, size_t n, const PlanA &plan, uint8_t *ou
     uint8_t *const header = write_escapes(symbols, n, plan, out + 1 + bits.finish(), end - 2 * rans_a::kLanes);
     if (header == nullptr) return 0;
     rans_a::EncodeTable table;
-    rans_a::build_encode_table(plan.freqs, plan.stand_in, table);
+    rans_a::build_encode_table(plan.freqs, plan.stand_in, plan.least, plan.most, table);
     std::array<uint16_t, rans_a::kLanes> states;
     uint8_t *const after = header + 2 * rans_a::kLanes;
     const uint8_t *const stream = rans_a::encode(symbols, n, table, states.data(), after, end);
@@ -346,6 +358,25 @@ void decode_block(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) 
     if (n > kMaxBlockSymbols) throw std::invalid_argument("a block holds at most 2^24 symbols");
     if (size != 0 && data[0] == static_cast<uint8_t>(Form::run)) return decode_run(data + 1, size - 1, symbols, n);
     decode_flat(data, size, symbols, n);
+}
+
+void decode_blocks(std::span<const BlockToDecode> blocks) {
+    const auto is_b = [](const BlockToDecode &block) {
+        return block.size != 0 && (block.data[0] & 15) == static_cast<uint8_t>(Form::b) && block.n <= kMaxBlockSymbols;
+    };
+    rans_b::DecodeJob jobs[2];
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        if (i + 1 == blocks.size() || !is_b(blocks[i]) || !is_b(blocks[i + 1])) {
+            decode_block(blocks[i].data, blocks[i].size, blocks[i].symbols, blocks[i].n);
+            continue;
+        }
+        for (rans_b::DecodeJob &job : jobs) {
+            const BlockToDecode &block = blocks[i + static_cast<size_t>(&job - jobs)];
+            parse_b(block.data + 1, block.size - 1, block.data[0] >> 4, rans_b::kLanes, block.symbols, block.n, job);
+        }
+        rans_b::decode_pair(jobs[0], jobs[1]);
+        ++i;
+    }
 }
 
 const char *block_form(const uint8_t *data, size_t size) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "entropy/cpu.h"
 #include "entropy/error.h"
 #include "entropy/padded_stream.h"
 
@@ -43,7 +44,7 @@ inline uint8_t decode_one(uint16_t &state, const PackedTable &table, const uint8
 
 }  // namespace
 
-void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, EncodeTable &table) {
+void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, uint8_t least, uint8_t most, EncodeTable &table) {
     uint32_t start = 0;
     for (unsigned s = 0; s < 256; ++s) {
         const uint32_t freq = freqs[s];
@@ -59,6 +60,8 @@ void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, Encod
         table.start[s] = table.start[stand_in];
         table.reciprocal[s] = table.reciprocal[stand_in];
     }
+    table.near = most - least < 64;
+    table.first = least;
 }
 
 void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table) {
@@ -73,10 +76,9 @@ void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table) {
     }
 }
 
-namespace scalar {
+namespace {
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
-                     uint8_t *stream) {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *stream) {
     for (size_t row = rows; row-- > 0;) {
         if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
         for (unsigned order = kLanes; order-- > 0;) {
@@ -87,23 +89,33 @@ uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &tab
     return stream;
 }
 
-size_t decode_rows(const DecodeTable &table, uint16_t *states, const uint8_t *&stream, const uint8_t *limit, uint8_t *symbols,
-                   size_t rows) {
-    const PackedTable packed(table);
-    const uint8_t *pointer = stream;
+void decode_rows(DecodeRows &block) {
+    const PackedTable packed(*block.table);
+    const uint8_t *stream = block.stream;
     size_t row = 0;
-    for (; row < rows && pointer <= limit; ++row) {
-        uint8_t *out = symbols + row * kLanes;
+    for (; row < block.rows && stream <= block.limit; ++row) {
+        uint8_t *out = block.symbols + row * kLanes;
         for (unsigned group = 0; group < kLanes; group += kGroup)
             for (unsigned first = group; first < group + 2; ++first)
-                for (unsigned lane = first; lane < group + kGroup; lane += 2)
-                    out[lane] = decode_one(states[lane], packed, pointer);
+                for (unsigned lane = first; lane < group + kGroup; lane += 2) out[lane] = decode_one(block.states[lane], packed, stream);
     }
-    stream = pointer;
-    return row;
+    block.advance(row, stream);
 }
 
-}  // namespace scalar
+const Kernels &kernels() {
+#if defined(LACONIC_X86)
+    switch (active_isa()) {
+        case Isa::avx512: return avx512_kernels;
+        case Isa::avx2: return avx2_kernels;
+        case Isa::scalar: break;
+    }
+#endif
+    return scalar_kernels;
+}
+
+}  // namespace
+
+const Kernels scalar_kernels = {encode_rows, decode_rows};
 
 uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *end) {
     std::fill_n(states, kLanes, kStart);
@@ -115,24 +127,27 @@ uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint
         const unsigned lane = lane_at(order);
         if (lane < rest) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
     }
-    return scalar::encode_rows(symbols, rows, table, states, begin, stream);
+    return kernels().encode_rows(symbols, rows, table, states, begin, stream);
 }
 
 void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n) {
-    const size_t row_count = n / kLanes;
+    const uint8_t *const end = stream + size;
     const size_t rest = n % kLanes;
-    const auto rows = [&](const uint8_t *&pointer, const uint8_t *limit, size_t first) {
-        return first + scalar::decode_rows(table, states, pointer, limit, symbols + first * kLanes, row_count - first);
-    };
-    const auto tail = [&](const uint8_t *&pointer) {
-        if (rest == 0) return;
+    DecodeRows rows{&table, states, stream, end - std::min(size, kRowBytes), symbols, n / kLanes};
+    if (size >= kRowBytes) kernels().decode_rows(rows);
+    const PaddedTail<kRowBytes> tail(rows.stream, end);
+    rows.stream = tail.begin();
+    rows.limit = tail.end();
+    kernels().decode_rows(rows);
+    if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
+    if (rest != 0 && rows.stream <= tail.end()) {
         const PackedTable packed(table);
         for (unsigned order = 0; order < kLanes; ++order) {
             const unsigned lane = lane_at(order);
-            if (lane < rest) symbols[row_count * kLanes + lane] = decode_one(states[lane], packed, pointer);
+            if (lane < rest) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
         }
-    };
-    decode_stream<kRowBytes>(stream, size, row_count, rows, tail);
+    }
+    if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
     if (std::any_of(states, states + kLanes, [](uint16_t x) { return x != kStart; }))
         throw CorruptData("entropy block: a lane does not end where it began");
 }

@@ -31,10 +31,13 @@ struct EncodeTable {
     alignas(64) std::array<uint8_t, 256> freq;
     alignas(64) std::array<uint8_t, 256> start;
     alignas(64) std::array<uint16_t, 256> reciprocal;  // min(floor(2^16 / freq), 2^16 - 1): the quotient is this or one more
+    bool near;       // all symbols that will be coded lie in [first, first + 64)
+    uint8_t first;
 };
 
-// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one.
-void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, EncodeTable &table);
+// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one. The symbols that will be coded
+// lie in [least, most].
+void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, uint8_t least, uint8_t most, EncodeTable &table);
 
 // By slot: x -> freq * (x >> 8) + bias, bias = slot - start.
 struct DecodeTable {
@@ -52,12 +55,32 @@ uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint
 // Decodes n symbols from the states and a stream that must be used up exactly; CorruptData otherwise.
 void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n);
 
-// Kernels on whole rows, as in rans_b.h.
-namespace scalar {
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
-                     uint8_t *stream);
-size_t decode_rows(const DecodeTable &table, uint16_t *states, const uint8_t *&stream, const uint8_t *limit, uint8_t *symbols,
-                   size_t rows);
-}  // namespace scalar
+// Whole rows of symbols on their way through a kernel.
+struct DecodeRows {
+    const DecodeTable *table;
+    uint16_t *states;
+    const uint8_t *stream;
+    const uint8_t *limit;  // a row may begin while stream <= limit: no more than kRowBytes from there are read
+    uint8_t *symbols;
+    size_t rows;
+
+    void advance(size_t done, const uint8_t *stream_now) {
+        stream = stream_now;
+        symbols += done * kLanes;
+        rows -= done;
+    }
+};
+
+// The loops over rows, one set for each instruction set; as in rans_b.h.
+struct Kernels {
+    uint8_t *(*encode_rows)(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
+                            uint8_t *stream);
+    void (*decode_rows)(DecodeRows &block);
+};
+
+extern const Kernels scalar_kernels;
+#if defined(LACONIC_X86)
+extern const Kernels avx2_kernels, avx512_kernels;
+#endif
 
 }  // namespace laconic::entropy::rans_a

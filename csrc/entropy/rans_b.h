@@ -38,29 +38,62 @@ void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table);
 // One slot of a decoding table: x -> freq * (x >> precision) + bias, bias = slot - start.
 struct DecodeTable {
     unsigned precision;
-    std::vector<uint32_t> slots;   // precision <= 12: (freq - 1) << 20 | bias << 8 | symbol; else (freq - 1) << 14 | bias
-    std::vector<uint8_t> symbols;  // precision > 12: the slot's symbol
+    std::vector<uint32_t> slots;   // packed: (freq - 1) << 20 | bias << 8 | symbol; else (freq - 1) << 14 | bias
+    std::vector<uint8_t> symbols;  // unless packed: the slot's symbol, with 3 bytes behind the last so that 4 can be read
 
+    bool packed() const { return precision <= kPackedPrecision; }
     void build(std::span<const uint16_t> freqs, unsigned table_precision);
 };
 
-// Codes symbols[0, n) with K lanes into the end of [begin, end); states (K of them) receive the final states. Returns where the
-// stream begins, or nullptr if it did not fit.
+// Codes symbols[0, n) with K lanes into the end of [begin, end); states (K of them) receive the final states. Returns where the stream begins,
+// or nullptr if it did not fit.
 uint8_t *encode(const uint8_t *symbols, size_t n, unsigned lanes, const EncodeSymbol *table, unsigned precision, uint32_t *states,
                 uint8_t *begin, uint8_t *end);
 
-// Decodes n symbols from the states and a stream that must be used up exactly; CorruptData otherwise.
-void decode(const uint8_t *stream, size_t size, unsigned lanes, const DecodeTable &table, uint32_t *states, uint8_t *symbols,
-            size_t n);
+// A block about to be decoded: its table, states and stream, and where its n symbols go.
+struct DecodeJob {
+    DecodeTable table;
+    unsigned lanes;
+    std::array<uint32_t, kLanes> states;
+    const uint8_t *stream, *end;
+    uint8_t *symbols;
+    size_t n;
+};
 
-// Kernels that work on whole rows of 32 symbols, one for each instruction set. `encode_rows` goes from the last row to the first
-// and returns the stream's new begin (nullptr: less than a row's 64 bytes were left). `decode_rows` decodes rows until `rows` are
-// done or the stream pointer has passed `limit`, reads no more than a row's 64 bytes from there, and returns the rows done.
-namespace scalar {
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
-                     uint8_t *begin, uint8_t *stream);
-size_t decode_rows(const DecodeTable &table, uint32_t *states, const uint8_t *&stream, const uint8_t *limit, uint8_t *symbols,
-                   size_t rows);
-}  // namespace scalar
+// Decode jobs whose streams must be used up exactly; CorruptData otherwise. A pair in step is faster than one after the other.
+void decode(DecodeJob &job);
+void decode_pair(DecodeJob &first, DecodeJob &second);
+
+// Whole rows of symbols on their way through a kernel.
+struct DecodeRows {
+    const DecodeTable *table;
+    uint32_t *states;
+    const uint8_t *stream;
+    const uint8_t *limit;  // a row may begin while stream <= limit: no more than kRowBytes from there are read
+    uint8_t *symbols;
+    size_t rows;
+
+    void advance(size_t done, unsigned lanes, const uint8_t *stream_now) {
+        stream = stream_now;
+        symbols += done * lanes;
+        rows -= done;
+    }
+};
+
+// The loops over rows of 32 lanes, one set for each instruction set.
+struct Kernels {
+    // From the last row to the first; returns the stream's new begin, or nullptr where less than kRowBytes were left for a row.
+    uint8_t *(*encode_rows)(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
+                            uint8_t *begin, uint8_t *stream);
+    // Until no rows are left or the stream passes its limit.
+    void (*decode_rows)(DecodeRows &block);
+    // Two blocks in step, until that holds for one of them.
+    void (*decode_rows_pair)(DecodeRows &first, DecodeRows &second);
+};
+
+extern const Kernels scalar_kernels;
+#if defined(LACONIC_X86)
+extern const Kernels avx2_kernels, avx512_kernels;
+#endif
 
 }  // namespace laconic::entropy::rans_b
