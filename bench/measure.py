@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from bench.codec import Buffer, Codec, NotInstalledError, Source, versions
 
 PIECE_OVERHEAD = 4  # bytes charged for each boundary where a codec returns several pieces
-SLOW_RUN_S = 3.0  # a call longer than this is not repeated: page faults and clock noise no longer matter
+SLOW_RUN_S = 3.0  # a longer call is not repeated: page faults and clock noise no longer matter
 ENOUGH_S = 0.25  # short calls are repeated beyond the asked number until this much CPU time was measured
 MOST_RUNS = 100
 
@@ -36,7 +36,7 @@ def measure(codec: Codec, source: Source, repeat: int = 5) -> Row:
     """Encodes, decodes and compares ``source`` in this process.
 
     Args:
-        repeat: timed runs after one warm-up, at least 1; fewer for calls over ``SLOW_RUN_S`` seconds,
+        repeat: timed runs after one warm-up, at least 1; none for calls over ``SLOW_RUN_S`` seconds,
             more for very short ones.
 
     Returns:
@@ -125,20 +125,23 @@ def _child(sender: Connection, codec: Codec, path: Path, repeat: int) -> None:
         sender.send({"error": f"{type(reason).__name__}: {reason}"})
 
 
-def _cold(call: Callable[[Any], _T], argument: Any) -> tuple[_T, int, float]:
-    """Calls once: its result, peak memory in bytes above the start, CPU seconds."""
-    before, start = _reset_peak(), time.process_time()
+def _cold(call: Callable[[Any], _T], argument: Any) -> tuple[_T, int, tuple[float, float]]:
+    """Calls once: its result, peak memory in bytes above the start, (CPU, wall) seconds."""
+    before = _reset_peak()
+    cpu, wall = time.process_time(), time.perf_counter()
     result = call(argument)
-    seconds = time.process_time() - start
-    return result, max(0, _peak() - before), seconds
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return result, max(0, _peak() - before), (cpu, wall)
 
 
 def _time(
-    call: Callable[[Any], Any], prepare: Callable[[], Any], cold_s: float, repeat: int
+    call: Callable[[Any], Any], prepare: Callable[[], Any], cold: tuple[float, float], repeat: int
 ) -> list[tuple[float, float]]:
-    """(CPU, wall) seconds of each timed run."""
+    """(CPU, wall) seconds of each timed run; only the cold run's where that was slow."""
+    if cold[0] > SLOW_RUN_S:
+        return [cold]
     runs: list[tuple[float, float]] = []
-    warm_ups = 0 if cold_s > SLOW_RUN_S else 1
+    warm_ups = 1
     while True:
         argument = prepare()
         cpu, wall = time.process_time(), time.perf_counter()
@@ -151,7 +154,7 @@ def _time(
             continue
         runs.append((cpu, wall))
         total = sum(cpu for cpu, _ in runs)
-        if cpu > SLOW_RUN_S or len(runs) >= MOST_RUNS or (len(runs) >= repeat and total >= ENOUGH_S):
+        if len(runs) >= MOST_RUNS or (len(runs) >= repeat and total >= ENOUGH_S):
             return runs
 
 
