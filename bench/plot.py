@@ -13,8 +13,9 @@ from bench.table import grouped, totals
 
 FORMATS = (".svg", ".png")
 
-_WIDTH, _HEIGHT = 460, 320  # one panel, in pixels
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 100, 34, 42  # its margins
+_WIDTH, _HEIGHT = 520, 320  # one panel, in pixels
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 160, 34, 42  # its margins
+_LABEL = 12  # height of a label
 _OURS, _PEERS = "#c0392b", "#34495e"
 
 
@@ -95,13 +96,27 @@ def _panel(panel: Panel) -> list[str]:
     parts.append(text((_LEFT + right) / 2, bottom + 32, "MB/s of CPU time", 'text-anchor="middle"'))
     vertical = f'text-anchor="middle" transform="rotate(-90 14 {(_TOP + bottom) / 2:.0f})"'
     parts.append(text(14, (_TOP + bottom) / 2, "% of raw size", vertical))
-    label_y = -math.inf
-    for codec, speed, size in sorted(panel.points, key=lambda point: -point[2]):
+    points = sorted(panel.points, key=lambda point: -point[2])
+    labels = _spread([y(size) for _, _, size in points], _LABEL, bottom)
+    for (codec, speed, size), label in zip(points, labels, strict=True):
         colour = _OURS if codec.startswith("laconic") else _PEERS
-        label_y = max(y(size) + 4, label_y + 11)  # pushed down where the label above would be covered
-        parts.append(f'<circle cx="{x(speed):.1f}" cy="{y(size):.1f}" r="4" fill="{colour}"/>')
-        parts.append(text(x(speed) + 7, label_y, codec, f'fill="{colour}"'))
+        at_x, at_y = x(speed), y(size)
+        line = f"M{at_x:.1f} {at_y:.1f}L{right + 8} {label:.1f}"
+        parts.append(f'<path d="{line}" stroke="{colour}" stroke-opacity="0.3" fill="none"/>')
+        parts.append(f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="4" fill="{colour}"/>')
+        parts.append(text(right + 12, label + 4, codec, f'fill="{colour}"'))
     return parts
+
+
+def _spread(wanted: list[float], gap: float, last: float) -> list[float]:
+    """Ascending positions moved apart to ``gap``, down first and then up from ``last``, the lowest allowed."""
+    placed: list[float] = []
+    for position in wanted:
+        placed.append(max(position, placed[-1] + gap) if placed else position)
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], last)
+        last = placed[index] - gap
+    return placed
 
 
 def _write_png(drawn: list[Panel], path: Path) -> None:

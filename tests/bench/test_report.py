@@ -67,6 +67,11 @@ def test_svg_is_well_formed_and_names_codecs() -> None:
     assert "absent" not in texts
 
 
+def test_labels_do_not_overlap() -> None:
+    assert plot._spread([10.0, 11.0, 50.0, 99.0], gap=12, last=90) == [10, 22, 50, 90]
+    assert plot._spread([88.0, 89.0, 90.0], gap=12, last=90) == [66, 78, 90]
+
+
 def test_kinds_are_found_by_file() -> None:
     assert {"bytes", "weights", "entropy"} <= kinds().keys()
 
