@@ -109,7 +109,7 @@ def _panel(panel: Panel) -> list[str]:
 
 
 def _spread(wanted: list[float], gap: float, last: float) -> list[float]:
-    """Ascending positions moved apart to ``gap``, down first and then up from ``last``, the lowest allowed."""
+    """Ascending positions moved apart to ``gap``: down first, then up from ``last``, the lowest."""
     placed: list[float] = []
     for position in wanted:
         placed.append(max(position, placed[-1] + gap) if placed else position)
