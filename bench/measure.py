@@ -47,7 +47,7 @@ def measure(codec: Codec, source: Source, repeat: int = 5) -> Row:
     size = len(source.data)
     pieces, encode_peak, encode_cold = _cold(codec.encode, codec.prepare(source))
     decoded, decode_peak, decode_cold = _cold(codec.decode, pieces)
-    exact = same_bytes(decoded, source.data)
+    exact = same_bytes(decoded, Source(source.path).data)  # read again: a codec may have written to its input
     del decoded
     _keep_freed_memory()
     encode = _time(codec.encode, lambda: codec.prepare(source), encode_cold, repeat)
