@@ -1,0 +1,63 @@
+// Blocks of byte symbols: entropy/block.h on numpy arrays.
+#include <pybind11/numpy.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "bindings/bindings.h"
+#include "entropy/block.h"
+
+namespace py = pybind11;
+
+namespace laconic::bindings {
+namespace {
+
+using ByteArray = py::array_t<uint8_t, py::array::c_style>;
+
+entropy::Profile parse_profile(const std::string &name) {
+    if (name == "auto") return entropy::Profile::automatic;
+    if (name == "raw") return entropy::Profile::raw;
+    if (name == "run") return entropy::Profile::run;
+    if (name == "A") return entropy::Profile::a;
+    if (name == "B") return entropy::Profile::b;
+    throw std::invalid_argument("unknown profile '" + name + "' (auto, raw, run, A or B)");
+}
+
+py::bytes encode_block(const ByteArray &symbols, const std::string &profile, int precision, bool prefer_speed) {
+    const entropy::BlockOptions options{parse_profile(profile), precision, prefer_speed};
+    const size_t n = static_cast<size_t>(symbols.size());
+    const std::unique_ptr<uint8_t[]> out(new uint8_t[entropy::block_bound(n)]);
+    size_t size;
+    {
+        py::gil_scoped_release release;
+        size = entropy::encode_block(symbols.data(), n, out.get(), options);
+    }
+    return py::bytes(reinterpret_cast<const char *>(out.get()), size);
+}
+
+void decode_block(const py::buffer &data, ByteArray &out) {
+    const py::buffer_info info = data.request();
+    const uint8_t *bytes = static_cast<const uint8_t *>(info.ptr);
+    const size_t size = static_cast<size_t>(info.size * info.itemsize);
+    uint8_t *symbols = out.mutable_data();
+    const size_t n = static_cast<size_t>(out.size());
+    py::gil_scoped_release release;
+    entropy::decode_block(bytes, size, symbols, n);
+}
+
+std::string block_form(const py::buffer &data) {
+    const py::buffer_info info = data.request();
+    return entropy::block_form(static_cast<const uint8_t *>(info.ptr), static_cast<size_t>(info.size * info.itemsize));
+}
+
+}  // namespace
+
+void bind_entropy_blocks(py::module_ &m) {
+    m.def("encode_block", &encode_block, py::arg("symbols").noconvert(), py::arg("profile"), py::arg("precision"),
+          py::arg("prefer_speed"));
+    m.def("decode_block", &decode_block, py::arg("data"), py::arg("out").noconvert());
+    m.def("block_form", &block_form, py::arg("data"));
+}
+
+}  // namespace laconic::bindings

@@ -1,0 +1,39 @@
+// The constants of the block format, shared by the block's parts. docs/entropy.md quotes them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "entropy/bit_io.h"
+
+namespace laconic::entropy {
+
+// Low nibble of a block's first byte; the high nibble is the tables' precision, or 0 where there are none.
+enum class Form : uint8_t { raw = 0, constant = 1, run = 2, a = 3, b = 4, b_few_lanes = 5 };
+
+// Above any header: 256 table entries of at most 45 bits, 256 states of 16 bits, and small change.
+constexpr size_t kHeaderRoom = 2048;
+
+// Symbols from which profile B uses 32 lanes instead of 4, and from which profile A is worth a look.
+constexpr size_t kManyLanesFrom = 4096;
+constexpr size_t kProfileAFrom = 4096;
+
+// LEB128: 7 bits a byte, lowest first, the top bit set where more follow.
+inline uint8_t *write_varint(uint8_t *out, size_t value) {
+    for (; value >= 0x80; value >>= 7) *out++ = static_cast<uint8_t>(value | 0x80);
+    *out++ = static_cast<uint8_t>(value);
+    return out;
+}
+
+inline size_t read_varint(const uint8_t *&data, const uint8_t *end) {
+    size_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        if (data == end) throw CorruptData("entropy block: header is cut off");
+        const uint8_t byte = *data++;
+        value |= static_cast<size_t>(byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+    }
+    throw CorruptData("entropy block: a number is too long");
+}
+
+}  // namespace laconic::entropy

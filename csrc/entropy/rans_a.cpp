@@ -1,0 +1,140 @@
+#include "entropy/rans_a.h"
+
+#include <algorithm>
+
+#include "entropy/error.h"
+#include "entropy/padded_stream.h"
+
+namespace laconic::entropy::rans_a {
+namespace {
+
+// One byte always suffices: freq <= x >> 8 needs x < 2^16 = 256 * 256, and one shift brings it below 256 <= freq * 256.
+inline void encode_one(uint16_t &state, uint8_t symbol, const EncodeTable &table, uint8_t *&stream) {
+    const uint32_t freq = table.freq[symbol];
+    uint32_t x = state;
+    if (x >= freq << 8) {
+        *--stream = static_cast<uint8_t>(x);
+        x >>= 8;
+    }
+    uint32_t quotient = (x * table.reciprocal[symbol]) >> 16;
+    if (x - quotient * freq >= freq) ++quotient;
+    state = static_cast<uint16_t>(x + table.start[symbol] + quotient * (256 - freq));
+}
+
+// A slot in one word: symbol | freq << 8 | bias << 16.
+struct PackedTable {
+    std::array<uint32_t, 256> slots;
+
+    explicit PackedTable(const DecodeTable &table) {
+        for (unsigned q = 0; q < 256; ++q)
+            slots[q] = table.symbol[q] | static_cast<uint32_t>(table.freq[q]) << 8 | static_cast<uint32_t>(table.bias[q]) << 16;
+    }
+};
+
+// Without a branch: r = 1 where a byte is due. Reads stream[0] in any case.
+inline uint8_t decode_one(uint16_t &state, const PackedTable &table, const uint8_t *&stream) {
+    const uint32_t entry = table.slots[state & 0xff];
+    const uint32_t y = ((entry >> 8) & 0xff) * (state >> 8) + (entry >> 16);
+    const uint32_t r = (y - 256) >> 31;
+    state = static_cast<uint16_t>(y << (8 * r) | (*stream & (0u - r)));
+    stream += r;
+    return static_cast<uint8_t>(entry);
+}
+
+}  // namespace
+
+void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, EncodeTable &table) {
+    uint32_t start = 0;
+    for (unsigned s = 0; s < 256; ++s) {
+        const uint32_t freq = freqs[s];
+        if (freq == 0) continue;
+        table.freq[s] = static_cast<uint8_t>(freq);
+        table.start[s] = static_cast<uint8_t>(start);
+        table.reciprocal[s] = static_cast<uint16_t>(std::min<uint32_t>(65536 / freq, 65535));
+        start += freq;
+    }
+    for (unsigned s = 0; s < 256; ++s) {
+        if (freqs[s] != 0) continue;
+        table.freq[s] = table.freq[stand_in];
+        table.start[s] = table.start[stand_in];
+        table.reciprocal[s] = table.reciprocal[stand_in];
+    }
+}
+
+void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table) {
+    uint32_t start = 0;
+    for (unsigned s = 0; s < 256; ++s) {
+        for (uint32_t k = 0; k < freqs[s]; ++k) {
+            table.symbol[start + k] = static_cast<uint8_t>(s);
+            table.freq[start + k] = static_cast<uint8_t>(freqs[s]);
+            table.bias[start + k] = static_cast<uint8_t>(k);
+        }
+        start += freqs[s];
+    }
+}
+
+namespace scalar {
+
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
+                     uint8_t *stream) {
+    for (size_t row = rows; row-- > 0;) {
+        if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
+        for (unsigned order = kLanes; order-- > 0;) {
+            const unsigned lane = lane_at(order);
+            encode_one(states[lane], symbols[row * kLanes + lane], table, stream);
+        }
+    }
+    return stream;
+}
+
+size_t decode_rows(const DecodeTable &table, uint16_t *states, const uint8_t *&stream, const uint8_t *limit, uint8_t *symbols,
+                   size_t rows) {
+    const PackedTable packed(table);
+    const uint8_t *pointer = stream;
+    size_t row = 0;
+    for (; row < rows && pointer <= limit; ++row) {
+        uint8_t *out = symbols + row * kLanes;
+        for (unsigned group = 0; group < kLanes; group += kGroup)
+            for (unsigned first = group; first < group + 2; ++first)
+                for (unsigned lane = first; lane < group + kGroup; lane += 2)
+                    out[lane] = decode_one(states[lane], packed, pointer);
+    }
+    stream = pointer;
+    return row;
+}
+
+}  // namespace scalar
+
+uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *end) {
+    std::fill_n(states, kLanes, kStart);
+    const size_t rows = n / kLanes;
+    const size_t rest = n % kLanes;
+    uint8_t *stream = end;
+    if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
+    for (unsigned order = kLanes; order-- > 0;) {
+        const unsigned lane = lane_at(order);
+        if (lane < rest) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
+    }
+    return scalar::encode_rows(symbols, rows, table, states, begin, stream);
+}
+
+void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n) {
+    const size_t row_count = n / kLanes;
+    const size_t rest = n % kLanes;
+    const auto rows = [&](const uint8_t *&pointer, const uint8_t *limit, size_t first) {
+        return first + scalar::decode_rows(table, states, pointer, limit, symbols + first * kLanes, row_count - first);
+    };
+    const auto tail = [&](const uint8_t *&pointer) {
+        if (rest == 0) return;
+        const PackedTable packed(table);
+        for (unsigned order = 0; order < kLanes; ++order) {
+            const unsigned lane = lane_at(order);
+            if (lane < rest) symbols[row_count * kLanes + lane] = decode_one(states[lane], packed, pointer);
+        }
+    };
+    decode_stream<kRowBytes>(stream, size, row_count, rows, tail);
+    if (std::any_of(states, states + kLanes, [](uint16_t x) { return x != kStart; }))
+        throw CorruptData("entropy block: a lane does not end where it began");
+}
+
+}  // namespace laconic::entropy::rans_a

@@ -1,0 +1,63 @@
+// Profile A: rANS with 16-bit states in [2^8, 2^16), 8-bit renormalisation, tables of 256 slots and 256 lanes: small enough that
+// AVX-512 VBMI holds the whole table in registers. For alphabets that fit 255 slots and entropies above ~1.5 bit per symbol; rare
+// symbols have no slot and are listed as escapes by the block (block.h).
+//
+// Symbol i belongs to lane i mod 256. A row of 256 symbols is four groups of 64; in each group the lanes take their bytes from
+// the shared stream even lanes first (0, 2, .. 62), then odd lanes (1, 3, .. 63): a vector of 32 states is the even or the odd
+// half of a group, so that 64 slots side by side are in symbol order.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace laconic::entropy::rans_a {
+
+constexpr unsigned kLanes = 256;
+constexpr unsigned kGroup = 64;
+constexpr unsigned kPrecision = 8;
+constexpr size_t kRowBytes = kLanes;  // a row takes no more from the stream
+constexpr uint16_t kStart = 256;      // every lane's state before the first symbol is coded and after the last is decoded
+
+// The lane that is visited at place `order` of a row; encoders walk the same order backwards.
+constexpr unsigned lane_at(unsigned order) {
+    const unsigned place = order % kGroup;
+    return order - place + (place < kGroup / 2 ? 2 * place : 2 * (place - kGroup / 2) + 1);
+}
+
+// By symbol: x -> x + start + floor(x / freq) * (256 - freq).
+struct EncodeTable {
+    alignas(64) std::array<uint8_t, 256> freq;
+    alignas(64) std::array<uint8_t, 256> start;
+    alignas(64) std::array<uint16_t, 256> reciprocal;  // min(floor(2^16 / freq), 2^16 - 1): the quotient is this or one more
+};
+
+// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one.
+void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, EncodeTable &table);
+
+// By slot: x -> freq * (x >> 8) + bias, bias = slot - start.
+struct DecodeTable {
+    alignas(64) std::array<uint8_t, 256> symbol;
+    alignas(64) std::array<uint8_t, 256> freq;
+    alignas(64) std::array<uint8_t, 256> bias;
+};
+
+void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table);
+
+// Codes symbols[0, n) into the end of [begin, end); `states` (256) receives the final states. Returns where the stream begins, or
+// nullptr if it did not fit.
+uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *end);
+
+// Decodes n symbols from the states and a stream that must be used up exactly; CorruptData otherwise.
+void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n);
+
+// Kernels on whole rows, as in rans_b.h.
+namespace scalar {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
+                     uint8_t *stream);
+size_t decode_rows(const DecodeTable &table, uint16_t *states, const uint8_t *&stream, const uint8_t *limit, uint8_t *symbols,
+                   size_t rows);
+}  // namespace scalar
+
+}  // namespace laconic::entropy::rans_a
