@@ -10,9 +10,10 @@ from typing import Any
 
 from bench.codec import Codec, Source
 from bench.kinds import kinds
-from bench.laconic_codec import Laconic, kind_of, laconic_codecs
+from bench.laconic_codec import Laconic, kind_of
 from bench.measure import measure
 from bench.peers.general import Xz, Zstd
+from bench.suite import LEVELS
 
 COMPARED_BYTES = 8_000_000  # zstd -19 and xz see at most this much of a file, so that nobody waits for them
 _COLUMNS = ("kind", "file", "raw", "stored", "laconic", "zstd -19", "xz", "enc MB/s", "dec MB/s", "identical")
@@ -22,18 +23,16 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 1 where a file did not come back identical, 2 where one cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m bench.demo", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="your own files")
-    parser.add_argument("--level", default="default", help="fast, default, high or max")
+    parser.add_argument("--level", default="default", choices=LEVELS)
     arguments = parser.parse_args(argv)
     missing = [str(path) for path in arguments.files if not path.is_file()]
     if missing:
         parser.error(f"not a file: {', '.join(missing)}")
-    codecs = laconic_codecs([arguments.level], by_path=True)
-    if not codecs:
-        parser.error("this build of laconic cannot encode yet")
+    codec = Laconic(arguments.level, by_path=True)
 
     with tempfile.TemporaryDirectory(prefix="laconic-demo-") as scratch:
         files = arguments.files or _examples(Path(scratch))
-        lines = [_line(codecs[0], path, Path(scratch)) for path in files]
+        lines = [_line(codec, path, Path(scratch)) for path in files]
     _print_table(lines)
     return 0 if all(line[-1] == "yes" for line in lines) else 1
 

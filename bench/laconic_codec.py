@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,18 +32,18 @@ class Laconic:
         return source.path if self.by_path else source.data
 
     def encode(self, prepared: Any) -> list[bytes]:
-        return [laconic.encode(prepared, kind=self.kind, level=self.level)]
+        return [laconic.encode(prepared, kind=self.kind, level=self.level, jobs=1)]
 
     def decode(self, pieces: list[bytes]) -> list[Buffer]:
-        return [laconic.decode(pieces[0])]
+        return [laconic.decode(pieces[0], jobs=1)]
 
 
 def laconic_codecs(levels: Sequence[str], kind: str | None = None, by_path: bool = False) -> list[Laconic]:
-    """One codec per level; none while the installed laconic has no ``encode``."""
-    return [Laconic(level, kind, by_path) for level in levels] if hasattr(laconic, "encode") else []
+    """One codec per level."""
+    return [Laconic(level, kind, by_path) for level in levels]
 
 
 def kind_of(blob: bytes) -> str:
     """The kind that an archive's first entry was coded as."""
-    with laconic.open(io.BytesIO(blob), "r") as archive:
-        return str(archive.info(archive.names()[0]).kind)
+    with laconic.open(blob) as archive:
+        return str(archive.info(archive.names()[0])["kind"])
