@@ -130,9 +130,10 @@ def parse_dtype(name: str) -> np.dtype[Any]:
 
         if not hasattr(ml_dtypes, name):
             raise UnsupportedError(f"dtype {name} needs a newer ml_dtypes")
-        return np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
     try:
-        dtype = np.lib.format.descr_to_dtype(ast.literal_eval(name)) if name[:1] in "[(" else np.dtype(name)
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(ast.literal_eval(name)) if name[:1] in "[(" else np.dtype(name)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError, IndexError, OverflowError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error
     if dtype.hasobject:

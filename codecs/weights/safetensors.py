@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from math import prod
 
 from laconic.codecs.weights.tensors import Formats, pieces
-
 from laconic.container import Piece, Source, View
 
 HEADER_LIMIT = 100_000_000  # bytes, from the format's own reader

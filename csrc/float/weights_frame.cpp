@@ -84,7 +84,8 @@ size_t encode_frame(const uint8_t *raw, size_t raw_size, const uint8_t *base, co
     return static_cast<size_t>(p - out) + rest;
 }
 
-void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const ElementFormat &format, uint8_t *raw, size_t raw_size) {
+void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const ElementFormat &format, uint8_t *raw,
+                  size_t raw_size) {
     const size_t width = format.width, count = raw_size / width;
     uint8_t *const planes = scratch();
     BlockWalk walk(data, size);
@@ -107,7 +108,8 @@ void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const E
     std::memcpy(raw + count * width, walk.position(), rest);
 }
 
-void inspect_frame(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size, PlaneReport planes[kMaxWidth]) {
+void inspect_frame(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size,
+                   PlaneReport planes[kMaxWidth]) {
     BlockWalk walk(data, size);
     for (size_t first = 0; first < raw_size / format.width; first += kChunk) {
         for (size_t k = 0; k < format.width; ++k) {

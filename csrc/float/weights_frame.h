@@ -1,5 +1,5 @@
-// The payload of a `planes` frame of the weights codec: raw elements in chunks of kChunk, each chunk's planes as entropy blocks with
-// tables of their own. codecs/weights/FORMAT.md specifies every byte.
+// The payload of a `planes` frame of the weights codec: raw elements in chunks of kChunk, each chunk's planes as entropy blocks
+// with tables of their own. codecs/weights/FORMAT.md specifies every byte.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ size_t encode_frame(const uint8_t *raw, size_t raw_size, const uint8_t *base, co
                     uint8_t *out);
 
 // Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload.
-void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const ElementFormat &format, uint8_t *raw, size_t raw_size);
+void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const ElementFormat &format, uint8_t *raw,
+                  size_t raw_size);
 
 // Forms of a frame's planes and their coded sizes, for reports: "A 1234, raw 65536" summed over the chunks.
 struct PlaneReport {
