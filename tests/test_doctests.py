@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import doctest
-import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-import laconic
-import laconic.codecs
-import laconic.entropy
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"laconic": "laconic", "codecs": "laconic.codecs", "entropy": "laconic.entropy", "models": "laconic.models"}
 
 
 def modules() -> list[str]:
-    names = ["laconic"]
-    for package in (laconic, laconic.codecs, laconic.entropy):
-        names += [m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.") if not m.name.endswith("._core")]
-    return sorted({name for name in names if "_cuda" not in name})
+    names = []
+    for folder, package in PACKAGES.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            names.append(".".join((package, *(part for part in parts if part != "__init__"))))
+    return names
 
 
 @pytest.mark.parametrize("name", modules())
 def test_examples(name: str) -> None:
-    result = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
-    assert result.failed == 0
+    assert doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS).failed == 0

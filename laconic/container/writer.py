@@ -384,6 +384,7 @@ class Writer:
             entries = list(part.entries) + [replace(e, stream=e.stream + len(part.streams)) for e in entries]
             streams = part.streams + streams
             start = part.start
+        entries = [e if e.size else replace(e, stream=0, start=0) for e in entries]  # nothing lies nowhere
         raw = pack_index(streams, entries, start)
         head, payload = pack_meta_frame(f.INDEX, raw)
         end = self._sink.position + len(head) + len(payload) + f.TRAILER_SIZE
