@@ -30,6 +30,7 @@ PACK_ENTRY = 1 << 16  # entries below this size share frames with their neighbou
 PACK_SIZE = 1 << 22  # raw bytes after which a pack is written
 COPY_MIN = 1 << 12  # frames below this size are not looked up for copies
 COPY_KNOWN = 1 << 17  # frames remembered for copies
+HASH_BLOCK = 1 << 18  # bytes hashed twice while they are in the cache
 TABLE_ROWS = 1 << 12  # entries of one journal table
 
 
@@ -211,10 +212,10 @@ class Writer:
                 views.add(item)
                 continue
             for start, raw in _cut(source, item, self._codecs(item.codec) if item.codec else codec, level, position):
-                whole.update(raw)
+                raw_check = _hash_together(raw, whole)
                 views.update(start, raw)
                 base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source.size)
-                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base)
+                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base, raw_check)
                 position = start + len(raw)
         meta = entry.meta | finish() if finish else entry.meta
         entry = replace(entry, start=0, size=position, hash=whole.digest(), meta=meta)
@@ -269,7 +270,8 @@ class Writer:
             end += len(raw)
         self._flush_journal()
         for (codec, params, level), start, pieces in runs:
-            self._put_raw(stream, start, memoryview(b"".join(pieces)), codec, params, level, None)
+            joined = memoryview(b"".join(pieces))
+            self._put_raw(stream, start, joined, codec, params, level, None, check64(joined))
 
     def _open_stream(self) -> Stream:
         stream = Stream(self._next_id)
@@ -281,9 +283,8 @@ class Writer:
 
     def _put_raw(
         self, stream: Stream, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
-        base: tuple[Base, memoryview] | None,
+        base: tuple[Base, memoryview] | None, raw_check: int,
     ) -> None:  # fmt: skip
-        raw_check = check64(raw)
         copied = self._find_copy(stream, start, raw, raw_check)
         if copied is not None:
             self._queue.append(_Task(copied, stream, len(raw)))
@@ -400,6 +401,19 @@ class Writer:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _hash_together(raw: memoryview, whole: Any) -> int:
+    """xxh3_64 of `raw`, which is also fed to `whole`: block by block, so that memory is read once and the cache the second time."""
+    if len(raw) <= HASH_BLOCK:
+        whole.update(raw)
+        return check64(raw)
+    part = xxhash.xxh3_64()
+    for i in range(0, len(raw), HASH_BLOCK):
+        block = raw[i : i + HASH_BLOCK]
+        whole.update(block)
+        part.update(block)
+    return int(part.intdigest())
 
 
 def _cut(source: RawSource, piece: Piece, codec: Codec, level: str, position: int) -> Iterator[tuple[int, memoryview]]:
