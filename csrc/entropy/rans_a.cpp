@@ -78,7 +78,8 @@ void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table) {
 
 namespace {
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *stream) {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
+                     uint8_t *stream) {
     for (size_t row = rows; row-- > 0;) {
         if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
         for (unsigned order = kLanes; order-- > 0;) {
@@ -97,7 +98,8 @@ void decode_rows(DecodeRows &block) {
         uint8_t *out = block.symbols + row * kLanes;
         for (unsigned group = 0; group < kLanes; group += kGroup)
             for (unsigned first = group; first < group + 2; ++first)
-                for (unsigned lane = first; lane < group + kGroup; lane += 2) out[lane] = decode_one(block.states[lane], packed, stream);
+                for (unsigned lane = first; lane < group + kGroup; lane += 2)
+                    out[lane] = decode_one(block.states[lane], packed, stream);
     }
     block.advance(row, stream);
 }
@@ -105,9 +107,12 @@ void decode_rows(DecodeRows &block) {
 const Kernels &kernels() {
 #if defined(LACONIC_X86)
     switch (active_isa()) {
-        case Isa::avx512: return avx512_kernels;
-        case Isa::avx2: return avx2_kernels;
-        case Isa::scalar: break;
+        case Isa::avx512:
+            return avx512_kernels;
+        case Isa::avx2:
+            return avx2_kernels;
+        case Isa::scalar:
+            break;
     }
 #endif
     return scalar_kernels;

@@ -31,12 +31,12 @@ struct EncodeTable {
     alignas(64) std::array<uint8_t, 256> freq;
     alignas(64) std::array<uint8_t, 256> start;
     alignas(64) std::array<uint16_t, 256> reciprocal;  // min(floor(2^16 / freq), 2^16 - 1): the quotient is this or one more
-    bool near;       // all symbols that will be coded lie in [first, first + 64)
+    bool near;                                         // all symbols that will be coded lie in [first, first + 64)
     uint8_t first;
 };
 
-// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one. The symbols that will be coded
-// lie in [least, most].
+// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one. The symbols that will
+// be coded lie in [least, most].
 void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, uint8_t least, uint8_t most, EncodeTable &table);
 
 // By slot: x -> freq * (x >> 8) + bias, bias = slot - start.

@@ -40,7 +40,8 @@ inline __m128i load_shuffle(const std::array<int8_t, 8> &shuffle) {
 
 // A gather merges into its destination: without a fresh zero it would wait for whatever was in that register.
 inline __m256i gather(const std::array<uint32_t, 256> &table, __m256i index) {
-    return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int *>(table.data()), index, _mm256_set1_epi32(-1), 4);
+    return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int *>(table.data()), index,
+                                       _mm256_set1_epi32(-1), 4);
 }
 
 // A slot in one word: freq | bias << 16 | symbol << 24, so that freq and bias are the two factors' 16-bit halves.
@@ -123,7 +124,8 @@ struct PackedCodes {
 
     explicit PackedCodes(const EncodeTable &table) {
         for (unsigned s = 0; s < 256; ++s)
-            codes[s] = table.freq[s] | static_cast<uint32_t>(table.start[s]) << 8 | static_cast<uint32_t>(table.reciprocal[s]) << 16;
+            codes[s] =
+                table.freq[s] | static_cast<uint32_t>(table.start[s]) << 8 | static_cast<uint32_t>(table.reciprocal[s]) << 16;
     }
 };
 
@@ -145,7 +147,7 @@ inline void encode_eight(__m256i &x, __m256i symbols, const PackedCodes &table, 
     __builtin_memcpy(stream - 8, &bytes, 8);
     stream -= count;
     x = _mm256_blendv_epi8(shifted, x, stays);
-    __m256i quotient = _mm256_srli_epi32(_mm256_mullo_epi32(x, _mm256_srli_epi32(code, 16)), 16);
+    __m256i quotient = _mm256_mulhi_epu16(x, _mm256_srli_epi32(code, 16));
     const __m256i rest = _mm256_sub_epi32(x, _mm256_mullo_epi16(quotient, freq));
     quotient = _mm256_sub_epi32(quotient, _mm256_cmpgt_epi32(rest, _mm256_sub_epi32(freq, _mm256_set1_epi32(1))));
     const __m256i gap = _mm256_sub_epi32(_mm256_set1_epi32(256), freq);

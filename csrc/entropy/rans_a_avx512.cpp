@@ -22,7 +22,8 @@ inline Group load_group(const uint16_t *states) {
     const auto pack = [](__m512i a, __m512i b) {
         return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(a)), _mm512_cvtepi32_epi16(b), 1);
     };
-    return {pack(_mm512_and_si512(low, ones), _mm512_and_si512(high, ones)), pack(_mm512_srli_epi32(low, 16), _mm512_srli_epi32(high, 16))};
+    return {pack(_mm512_and_si512(low, ones), _mm512_and_si512(high, ones)),
+            pack(_mm512_srli_epi32(low, 16), _mm512_srli_epi32(high, 16))};
 }
 
 inline void store_group(const Group &group, uint16_t *states) {
@@ -56,7 +57,8 @@ struct Slots {
 struct WideLookup {
     Table256 symbol, freq, bias;
 
-    explicit WideLookup(const DecodeTable &table) : symbol(table.symbol.data()), freq(table.freq.data()), bias(table.bias.data()) {}
+    explicit WideLookup(const DecodeTable &table)
+        : symbol(table.symbol.data()), freq(table.freq.data()), bias(table.bias.data()) {}
 
     Slots operator()(__m512i slot) const {
         const __mmask64 upper = _mm512_movepi8_mask(slot);
@@ -120,8 +122,9 @@ inline __m512i decode_group(Group &group, const auto &lookup, const uint8_t *&st
     group.even = refill(_mm512_add_epi16(_mm512_mullo_epi16(even_high, _mm512_and_si512(found.freq, low_byte)),
                                          _mm512_and_si512(found.bias, low_byte)),
                         stream);
-    group.odd = refill(
-        _mm512_add_epi16(_mm512_mullo_epi16(odd_high, _mm512_srli_epi16(found.freq, 8)), _mm512_srli_epi16(found.bias, 8)), stream);
+    group.odd =
+        refill(_mm512_add_epi16(_mm512_mullo_epi16(odd_high, _mm512_srli_epi16(found.freq, 8)), _mm512_srli_epi16(found.bias, 8)),
+               stream);
     return found.symbol;
 }
 
@@ -227,7 +230,8 @@ inline void encode_group(Group &group, __m512i symbols, const auto &lookup, uint
     group.even = push(spill(group.even, even_freq, stream), even_freq, _mm512_and_si512(codes.start, low_byte), even_reciprocal);
 }
 
-uint8_t *encode_rows_with(const auto &lookup, const uint8_t *symbols, size_t rows, uint16_t *states, uint8_t *begin, uint8_t *stream) {
+uint8_t *encode_rows_with(const auto &lookup, const uint8_t *symbols, size_t rows, uint16_t *states, uint8_t *begin,
+                          uint8_t *stream) {
     Group g0 = load_group(states), g1 = load_group(states + 64), g2 = load_group(states + 128), g3 = load_group(states + 192);
     for (const uint8_t *row = symbols + rows * kLanes; row != symbols;) {
         row -= kLanes;
@@ -251,7 +255,8 @@ void decode_rows(DecodeRows &block) {
         decode_rows_with(WideLookup(*block.table), block);
 }
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *stream) {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &table, uint16_t *states, uint8_t *begin,
+                     uint8_t *stream) {
     const EncodeBytes bytes(table);
     if (table.near) return encode_rows_with(NearCodes(bytes, table.first), symbols, rows, states, begin, stream);
     return encode_rows_with(WideCodes(bytes), symbols, rows, states, begin, stream);

@@ -21,13 +21,15 @@ inline void encode_one(uint32_t &x, const EncodeSymbol &symbol, unsigned precisi
     x += symbol.start() + quotient * ((1u << precision) - freq);
 }
 
-// One symbol off a lane's state. Reads a word at `stream` in any case and uses it without a branch: whether one is due is a coin toss.
+// One symbol off a lane's state. Reads a word at `stream` in any case and uses it without a branch: whether one is due is a coin
+// toss.
 template <bool Packed>
 inline uint8_t decode_one(uint32_t &state, const DecodeTable &table, const uint8_t *&stream) {
     const uint32_t slot = state & ((1u << table.precision) - 1);
     const uint32_t entry = table.slots[slot];
     const uint32_t high = state >> table.precision;
-    const uint32_t x = Packed ? ((entry >> 20) + 1) * high + ((entry >> 8) & 0xfff) : ((entry >> 14) + 1) * high + (entry & 0x3fff);
+    const uint32_t x =
+        Packed ? ((entry >> 20) + 1) * high + ((entry >> 8) & 0xfff) : ((entry >> 14) + 1) * high + (entry & 0x3fff);
     const uint32_t word = stream[0] | static_cast<uint32_t>(stream[1]) << 8;
     const uint32_t due = x < kStart;
     state = x << (16 * due) | (word & (0u - due));
@@ -51,7 +53,8 @@ void decode_rows_with(DecodeRows &block) {
     const uint8_t *stream = block.stream;
     size_t row = 0;
     for (; row < block.rows && stream <= block.limit; ++row)
-        for (unsigned lane = 0; lane < K; ++lane) block.symbols[row * K + lane] = decode_one<Packed>(block.states[lane], table, stream);
+        for (unsigned lane = 0; lane < K; ++lane)
+            block.symbols[row * K + lane] = decode_one<Packed>(block.states[lane], table, stream);
     block.advance(row, K, stream);
 }
 
@@ -66,9 +69,12 @@ void decode_rows_scalar(DecodeRows &block) {
 const Kernels &kernels() {
 #if defined(LACONIC_X86)
     switch (active_isa()) {
-        case Isa::avx512: return avx512_kernels;
-        case Isa::avx2: return avx2_kernels;
-        case Isa::scalar: break;
+        case Isa::avx512:
+            return avx512_kernels;
+        case Isa::avx2:
+            return avx2_kernels;
+        case Isa::scalar:
+            break;
     }
 #endif
     return scalar_kernels;

@@ -45,8 +45,8 @@ struct DecodeTable {
     void build(std::span<const uint16_t> freqs, unsigned table_precision);
 };
 
-// Codes symbols[0, n) with K lanes into the end of [begin, end); states (K of them) receive the final states. Returns where the stream begins,
-// or nullptr if it did not fit.
+// Codes symbols[0, n) with K lanes into the end of [begin, end); states (K of them) receive the final states. Returns where the
+// stream begins, or nullptr if it did not fit.
 uint8_t *encode(const uint8_t *symbols, size_t n, unsigned lanes, const EncodeSymbol *table, unsigned precision, uint32_t *states,
                 uint8_t *begin, uint8_t *end);
 

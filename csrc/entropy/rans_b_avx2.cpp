@@ -15,8 +15,8 @@ namespace {
 
 constexpr unsigned kVectors = kLanes / 8;
 
-// For each mask of lanes that are due: which word of the stream goes to which lane; and for the encoder, which lanes' words are the
-// last of eight.
+// For each mask of lanes that are due: which word of the stream goes to which lane; and for the encoder, which lanes' words are
+// the last of eight.
 struct Shuffles {
     alignas(64) std::array<std::array<uint8_t, 8>, 256> expand;
     alignas(64) std::array<std::array<int8_t, 16>, 256> compress;
@@ -162,8 +162,8 @@ inline __m256i divide(__m256i x, __m256i reciprocal, __m256i shift) {
     return _mm256_srlv_epi32(_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa), shift);
 }
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states, uint8_t *begin,
-                     uint8_t *stream) {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
+                     uint8_t *begin, uint8_t *stream) {
     const __m256i low14 = _mm256_set1_epi32(0x3fff), one = _mm256_set1_epi32(1), total = _mm256_set1_epi32(1 << precision);
     const __m256i threshold_shift = _mm256_set1_epi32(static_cast<int>(kStateBits - precision));
     const int *const reciprocals = reinterpret_cast<const int *>(&table->reciprocal);

@@ -124,8 +124,8 @@ inline __m512i divide(__m512i x, __m512i reciprocal, __m512i shift) {
     return _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd), shift);
 }
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states, uint8_t *begin,
-                     uint8_t *stream) {
+uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
+                     uint8_t *begin, uint8_t *stream) {
     const __m512i low14 = _mm512_set1_epi32(0x3fff), one = _mm512_set1_epi32(1), total = _mm512_set1_epi32(1 << precision);
     const __m512i threshold_shift = _mm512_set1_epi32(static_cast<int>(kStateBits - precision));
     __m512i x[kVectors];
