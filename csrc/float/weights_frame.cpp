@@ -20,9 +20,12 @@ void put_size(uint8_t *out, size_t size) {
     for (size_t i = 0; i < kSizeBytes; ++i) out[i] = static_cast<uint8_t>(size >> (8 * i));
 }
 
-// Planes of one chunk; one a thread, made when first used.
+// Chunks decoded together: the entropy core interleaves blocks that it is given at once, which hides their latency.
+constexpr size_t kTogether = 2;
+
+// Planes of the chunks in work; one a thread, made when first used.
 uint8_t *scratch() {
-    thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kMaxWidth * kChunk]);
+    thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kTogether * kMaxWidth * kChunk]);
     return planes.get();
 }
 
@@ -89,19 +92,28 @@ void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const E
     const size_t width = format.width, count = raw_size / width;
     uint8_t *const planes = scratch();
     BlockWalk walk(data, size);
-    for (size_t first = 0; first < count; first += kChunk) {
-        const size_t n = std::min(kChunk, count - first);
-        const uint8_t *plane[kMaxWidth] = {};
-        for (size_t k = 0; k < width; ++k) {
-            const auto [block, block_size] = walk.next();
-            if (is_raw(block, block_size, n)) {
-                plane[k] = block + 1;  // noise is joined from where it lies
-            } else {
-                entropy::decode_block(block, block_size, planes + k * n, n);
-                plane[k] = planes + k * n;
+    for (size_t first = 0; first < count; first += kTogether * kChunk) {
+        entropy::BlockToDecode coded[kTogether * kMaxWidth];
+        const uint8_t *plane[kTogether][kMaxWidth] = {};
+        size_t n_coded = 0;
+        for (size_t c = 0; c < kTogether && first + c * kChunk < count; ++c) {
+            const size_t n = std::min(kChunk, count - first - c * kChunk);
+            for (size_t k = 0; k < width; ++k) {
+                const auto [block, block_size] = walk.next();
+                if (is_raw(block, block_size, n)) {
+                    plane[c][k] = block + 1;  // noise is joined from where it lies
+                } else {
+                    uint8_t *const symbols = planes + (c * width + k) * kChunk;
+                    coded[n_coded++] = {block, block_size, symbols, n};
+                    plane[c][k] = symbols;
+                }
             }
         }
-        join_planes(plane, base == nullptr ? nullptr : base + first * width, n, format, raw + first * width);
+        entropy::decode_blocks({coded, n_coded});
+        for (size_t c = 0; c < kTogether && first + c * kChunk < count; ++c) {
+            const size_t at = first + c * kChunk, n = std::min(kChunk, count - at);
+            join_planes(plane[c], base == nullptr ? nullptr : base + at * width, n, format, raw + at * width);
+        }
     }
     const size_t rest = raw_size - count * width;
     if (walk.remaining() != rest) throw CorruptData("the payload is longer or shorter than its elements");
