@@ -72,9 +72,7 @@ class ContextTables:
         self._tables = make(self.freqs, precision)
 
     @classmethod
-    def from_counts(
-        cls, counts: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8
-    ) -> ContextTables:
+    def from_counts(cls, counts: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8) -> ContextTables:
         """Tables near the smallest coded size for counts, (tables, alphabet) integers below 2**32.
 
         A count of 0 means that the symbol does not occur: add 1 where it might.
@@ -131,9 +129,7 @@ def encode_contexts(symbols: npt.ArrayLike, contexts: npt.ArrayLike, *, precisio
     return data
 
 
-def decode_contexts(
-    data: Buffer, contexts: npt.ArrayLike, *, dtype: npt.DTypeLike = np.uint8, out: Symbols | None = None
-) -> Symbols:
+def decode_contexts(data: Buffer, contexts: npt.ArrayLike, *, dtype: npt.DTypeLike = np.uint8, out: Symbols | None = None) -> Symbols:
     """What `encode_contexts` coded, in the shape of contexts; dtype: that of the symbols.
 
     Raises CorruptDataError when data was not coded with these contexts and this type.

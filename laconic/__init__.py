@@ -1,6 +1,13 @@
-"""laconic: exact compression for the data AI systems make."""
+"""laconic: exact compression for the data AI systems make.
+
+>>> import laconic
+>>> laconic.decode(laconic.encode(b"hello"))
+b'hello'
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from laconic.errors import (
     CorruptDataError,
@@ -11,13 +18,44 @@ from laconic.errors import (
     UnsupportedError,
 )
 
+if TYPE_CHECKING:
+    from laconic.api import decode, encode, open
+    from laconic.archive import ArchiveReader, ArchiveWriter
+    from laconic.registry import kinds, register
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchiveReader",
+    "ArchiveWriter",
     "CorruptDataError",
     "LaconicError",
     "LimitError",
     "MissingBaseError",
     "TornArchiveWarning",
     "UnsupportedError",
+    "decode",
+    "encode",
+    "kinds",
+    "open",
+    "register",
 ]
+
+_LAZY = {
+    "encode": "laconic.api", "decode": "laconic.api", "open": "laconic.api", "ArchiveReader": "laconic.archive",
+    "ArchiveWriter": "laconic.archive", "kinds": "laconic.registry", "register": "laconic.registry",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'laconic' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -158,9 +158,7 @@ def decode_block(data: bytes, n: int) -> bytes:
     return decode_b(rest, n, precision, {4: 32, 5: 4}[form])
 
 
-def decode_chunks(
-    tables: list[list[tuple[int, int, int]]], contexts, precision: int, data: bytes
-) -> list[int]:
+def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision: int, data: bytes) -> list[int]:
     n = len(contexts)
     chunks = -(-n // (1 << 18))
     position, sizes = 0, []

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laconic.entropy.contexts import ContextTables, decode_contexts, encode_contexts
 
 from laconic import CorruptDataError, _core
+from laconic.entropy.contexts import ContextTables, decode_contexts, encode_contexts
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -133,9 +133,7 @@ def test_contexts_that_are_alike_share_tables():
 
 def test_shapes_and_empty():
     symbols, contexts = problem(3, 600, 5, 9, np.uint8)
-    decoded = decode_contexts(
-        encode_contexts(symbols.reshape(20, 30), contexts.reshape(20, 30)), contexts.reshape(20, 30)
-    )
+    decoded = decode_contexts(encode_contexts(symbols.reshape(20, 30), contexts.reshape(20, 30)), contexts.reshape(20, 30))
     np.testing.assert_array_equal(decoded, symbols.reshape(20, 30))
     none = np.zeros((0, 3), np.uint8)
     assert encode_contexts(none, none) == b""

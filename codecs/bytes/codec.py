@@ -1,0 +1,87 @@
+"""The fallback for anything: one zstd frame per laconic frame, or the bytes as they are where that is smaller. See FORMAT.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from laconic.container import Piece, Source, View, zstd
+from laconic.errors import CorruptDataError
+
+# Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
+_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 22, 9), "high": (1 << 23, 19), "max": (1 << 25, 22)}
+
+PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
+
+
+class BytesCodec:
+    name = "bytes"
+    version = 1
+
+    def sniff(self, head: bytes, size: int | None) -> float:
+        return 0.01
+
+    def layout(self, source: Source) -> Iterator[Piece | View]:
+        yield Piece(None)
+
+    def params(self, dtype: str, itemsize: int) -> bytes | None:
+        return b""
+
+    def frame_size(self, level: str) -> int:
+        return _LEVELS[level][0]
+
+    def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
+        if base is not None:
+            return zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
+        if level in ("default", "high") and _is_noise(raw):  # fast passes noise quickly by itself
+            return None
+        return zstd.compress(raw, _LEVELS[level][1])
+
+    def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
+        if params:
+            raise CorruptDataError("the bytes codec has no parameters")
+        out[:] = zstd.decompress(payload, len(out), "the zstd payload", base)
+
+    def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
+        return {"method": "zstd"}
+
+
+def _is_noise(raw: memoryview) -> bool:
+    """Whether the quickest zstd gains nothing on a probe from the start, the middle and the end."""
+    if len(raw) < 8 * PROBE:
+        return False
+    middle = len(raw) // 2
+    probes = (raw[:PROBE], raw[middle : middle + PROBE], raw[-PROBE:])
+    return all(len(zstd.compress(probe, 1)) >= 0.99 * len(probe) for probe in probes)
+
+
+class StoredCodec:
+    """Nothing but the container: for data that is known to be noise, and to measure what frames and checks cost."""
+
+    name = "stored"
+    version = 1
+
+    def sniff(self, head: bytes, size: int | None) -> float:
+        return 0.0
+
+    def layout(self, source: Source) -> Iterator[Piece | View]:
+        yield Piece(None)
+
+    def params(self, dtype: str, itemsize: int) -> bytes | None:
+        return b""
+
+    def frame_size(self, level: str) -> int:
+        return 1 << 20
+
+    def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> None:
+        return None
+
+    def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
+        raise CorruptDataError("stored frames have no payload to decode")
+
+    def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
+        return {"method": "stored"}
+
+
+codec = BytesCodec()
+stored = StoredCodec()

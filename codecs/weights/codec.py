@@ -1,0 +1,128 @@
+"""Tensors as byte planes, each coded by the shared entropy core; zstd where the planes miss a structure. See FORMAT.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from laconic import _core
+from laconic.codecs.weights import npy, npz, safetensors
+from laconic.container import Piece, Source, View, zstd
+from laconic.errors import CorruptDataError
+
+FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the second-level cache and for reading a slice
+
+# Payload methods (first byte).
+PLANES = 1
+ZSTD = 2
+
+_ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
+_SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
+
+
+@dataclass(frozen=True, slots=True)
+class ElementFormat:
+    """How elements are cut into planes; one byte of frame parameters: log2(width) | rotate << 2 | big-endian << 7."""
+
+    width: int
+    rotate: int = 0  # 0: an integer; else a float, rotated so that its exponent fills the top byte
+    big_endian: bool = False
+
+    def pack(self) -> bytes:
+        return bytes(((self.width.bit_length() - 1) | self.rotate << 2 | self.big_endian << 7,))
+
+    @classmethod
+    def parse(cls, params: bytes) -> ElementFormat:
+        if len(params) != 1:
+            raise CorruptDataError(f"{len(params)} bytes of weights parameters where 1 is expected")
+        width, rotate, big = 1 << (params[0] & 3), params[0] >> 2 & 31, params[0] >> 7
+        if rotate not in (0, 1, 4) or (rotate and width == 1):
+            raise CorruptDataError(f"no such element format ({params[0]:#x})")
+        return cls(width, rotate, bool(big))
+
+
+# numpy kinds: floats rotate by 1 (fp64, with 11 exponent bits, by 4); complex numbers are pairs of floats.
+_FLOATS = {"f2": (2, 1), "f4": (4, 1), "f8": (8, 4), "c8": (4, 1), "c16": (8, 4)}
+_INTEGERS = {"i1": 1, "u1": 1, "i2": 2, "u2": 2, "i4": 4, "u4": 4, "i8": 8, "u8": 8, "b1": 1}
+
+
+def element_format(dtype: str) -> ElementFormat | None:
+    """The format for a dtype of docs/format.md; None if its elements are no numbers."""
+    if dtype in ("bfloat16", "complex32"):
+        return ElementFormat(2, 1)
+    if dtype.startswith(("float8_", "float6_", "float4_", "int2", "int4", "uint2", "uint4")):
+        return ElementFormat(1)
+    order, name = dtype[:1], dtype[1:]
+    if order not in "<>|" or not name:
+        return None
+    big = order == ">"
+    if name in _FLOATS:
+        width, rotate = _FLOATS[name]
+        return ElementFormat(width, rotate, big)
+    if name in _INTEGERS:
+        return ElementFormat(_INTEGERS[name], 0, big and _INTEGERS[name] > 1)
+    if name[0] in "mM":  # datetime64, timedelta64
+        return ElementFormat(8, 0, big)
+    return None
+
+
+class WeightsCodec:
+    name = "weights"
+    version = 1
+
+    def sniff(self, head: bytes, size: int | None) -> float:
+        return max(adaptor.sniff(head, size) for adaptor in (safetensors, npy, npz))
+
+    def layout(self, source: Source) -> Iterator[Piece | View]:
+        head = source.head(64)
+        adaptor = max((safetensors, npy, npz), key=lambda a: a.sniff(head, source.size))
+        return adaptor.layout(source, self)
+
+    def params(self, dtype: str, itemsize: int) -> bytes | None:
+        found = element_format(dtype)
+        return found.pack() if found else None
+
+    def frame_size(self, level: str) -> int:
+        return FRAME
+
+    def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
+        form = ElementFormat.parse(params)
+        planes = _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
+        if base is None and (form.rotate == 0 or level != "fast"):
+            packed = _try_zstd(raw, level, len(planes) / max(1, len(raw)))
+            if packed is not None and len(packed) < len(planes):
+                return bytes((ZSTD,)) + packed
+        return bytes((PLANES,)) + planes
+
+    def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
+        form = ElementFormat.parse(params)
+        method, body = payload[0] if len(payload) else 0, payload[1:]
+        if method == PLANES:
+            _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
+        elif method == ZSTD and base is None:
+            out[:] = zstd.decompress(body, len(out), "the zstd payload")
+        else:
+            raise CorruptDataError(f"no such weights method ({method})")
+
+    def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
+        form = ElementFormat.parse(params)
+        if payload[0] != PLANES:
+            return {"method": "zstd"}
+        planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
+        return {
+            "method": f"planes {'+'.join(name for name, _ in planes)}",
+            "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
+        }
+
+
+def _try_zstd(raw: memoryview, level: str, ratio: float) -> bytes | None:
+    """zstd of `raw`, if a sample promises less than `ratio`: repeated values and rows, sparse and sorted integers."""
+    if len(raw) > 4 * _SAMPLE:
+        middle = (len(raw) - _SAMPLE) // 2 & ~63
+        if len(zstd.compress(raw[middle : middle + _SAMPLE], 1)) > 1.05 * ratio * _SAMPLE:
+            return None
+    return zstd.compress(raw, _ZSTD_LEVEL[level])
+
+
+codec = WeightsCodec()

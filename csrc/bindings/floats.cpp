@@ -1,0 +1,59 @@
+// The weights codec's frames, on anything with the buffer protocol.
+#include "bindings/bindings.h"
+#include "bindings/buffers.h"
+#include "float/weights_frame.h"
+
+namespace py = pybind11;
+
+namespace laconic::bindings {
+
+namespace {
+
+floats::ElementFormat make_format(unsigned width, unsigned rotate, bool big_endian) {
+    const floats::ElementFormat format{width, rotate, big_endian};
+    floats::check_format(format);
+    return format;
+}
+
+py::bytes encode(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, const py::object &base,
+                 bool prefer_speed) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(raw);
+    const OptionalByteView reference(base, in.size());
+    return make_bytes(floats::frame_bound(in.size(), format), [&](uint8_t *out) {
+        return floats::encode_frame(in.data(), in.size(), reference.data(), format, prefer_speed, out);
+    });
+}
+
+void decode(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian,
+            const py::object &base) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(payload);
+    const WritableByteView raw(out);
+    const OptionalByteView reference(base, raw.size());
+    const py::gil_scoped_release release;
+    floats::decode_frame(in.data(), in.size(), reference.data(), format, raw.data(), raw.size());
+}
+
+py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate) {
+    const auto format = make_format(width, rotate, false);
+    const ByteView in(payload);
+    floats::PlaneReport planes[floats::kMaxWidth];
+    floats::inspect_frame(in.data(), in.size(), format, raw_size, planes);
+    py::list result;
+    for (unsigned k = 0; k < width; ++k) result.append(py::make_tuple(planes[k].form, planes[k].bytes));
+    return result;
+}
+
+}  // namespace
+
+void bind_floats(py::module_ &m) {
+    m.def("encode_planes", &encode, py::arg("raw"), py::arg("width"), py::arg("rotate"), py::arg("big_endian"), py::arg("base"),
+          py::arg("prefer_speed"), "Payload of a `planes` frame of the weights codec (codecs/weights/FORMAT.md).");
+    m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("inspect_planes", &inspect, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
+          "[(form of the first block, coded bytes)] for each plane.");
+}
+
+}  // namespace laconic::bindings

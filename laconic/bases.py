@@ -1,0 +1,157 @@
+"""Bases for delta coding: where the bytes come from that a frame was, or may be, coded against."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from laconic import registry
+from laconic.container import format as f
+from laconic.container.codec import View
+from laconic.container.source import FileSource
+from laconic.container.views import ViewHashes
+
+if TYPE_CHECKING:
+    from laconic.archive import ArchiveReader
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An entry, or a tensor in a plain file, whose bytes can be had."""
+
+    hash: bytes
+    size: int
+    _read: Callable[[int, int], bytes]
+
+    def read(self, start: int, stop: int) -> memoryview:
+        return memoryview(self._read(start, stop))
+
+
+class Bases:
+    """Bases given by the user (archives or plain files), and the entries of the archive that is being read (`own`)."""
+
+    def __init__(self, base: Any = None, own: ArchiveReader | None = None) -> None:
+        given = [] if base is None else list(base) if isinstance(base, (list, tuple)) else [base]
+        self.given = bool(given)
+        self._own = own
+        self._own_hashes: dict[bytes, Base] | None = None
+        self._sources = [self._open(item) for item in given]
+
+    @staticmethod
+    def _open(item: Any) -> _ArchiveBases | _FileBases:
+        if not isinstance(item, (str, os.PathLike)):
+            return _ArchiveBases(item, owned=False)
+        with open(item, "rb") as file:
+            magic = file.read(len(f.MAGIC))
+        if magic == f.MAGIC:
+            from laconic.archive import open_reader
+
+            return _ArchiveBases(open_reader(item, jobs=1), owned=True)
+        return _FileBases(Path(item))
+
+    def by_name(self, entry: str, view: str, size: int) -> Base | None:
+        """A base for `entry` (or the tensor `view` in it) with the same raw size (-1: any)."""
+        for source in self._sources:
+            base = source.by_name(entry, view)
+            if base is not None and size in (-1, base.size):
+                return base
+        return None
+
+    def by_hash(self, digest: bytes) -> Base | None:
+        if self._own is not None:
+            if self._own_hashes is None:
+                self._own_hashes = _hashes(self._own)
+            if digest in self._own_hashes:
+                return self._own_hashes[digest]
+        for source in self._sources:
+            base = source.by_hash(digest)
+            if base is not None:
+                return base
+        return None
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+
+
+def _hashes(archive: ArchiveReader) -> dict[bytes, Base]:
+    table = {}
+    for part in archive._reader.parts:
+        for entry in part.entries:
+            if entry.hash and entry.size:
+                table[entry.hash] = _entry_base(archive, part, entry)
+    return table
+
+
+def _entry_base(archive: ArchiveReader, part: Any, entry: Any) -> Base:
+    def read(start: int, stop: int) -> bytes:
+        return b"".join(archive._reader.blocks(part, entry, start, stop))
+
+    return Base(entry.hash, entry.size, read)
+
+
+class _ArchiveBases:
+    def __init__(self, archive: ArchiveReader, *, owned: bool) -> None:
+        self._archive = archive
+        self._owned = owned
+        self._table = _hashes(archive)
+        files = [name for name in archive.names() if archive.entry(name).type == "file"]
+        self._only = files[0] if len(files) == 1 else None
+
+    def by_name(self, entry: str, view: str) -> Base | None:
+        names = [entry] if self._only is None else [entry, self._only]
+        for name in names:
+            full = f"{name}/{view}" if view and name else name or view
+            if full in self._archive:
+                base = self._table.get(self._archive.entry(full).hash)
+                if base is not None:
+                    return base
+        return None
+
+    def by_hash(self, digest: bytes) -> Base | None:
+        return self._table.get(digest)
+
+    def close(self) -> None:
+        if self._owned:
+            self._archive.close()
+
+
+class _FileBases:
+    """A plain file: itself, and the tensors that its codec finds in it."""
+
+    def __init__(self, path: Path) -> None:
+        from laconic.archive import layout_of
+
+        self._file = open(path, "rb")
+        size = os.fstat(self._file.fileno()).st_size
+        source = FileSource(self._file, size)
+        codec = registry.get(registry.sniff(source.head(registry.SNIFF_BYTES), size))
+        whole, views = xxhash.xxh3_128(), ViewHashes()
+        for item in layout_of(codec, source)[0]:
+            if isinstance(item, View):
+                views.add(item)
+        start = 0
+        while len(raw := source.take(1 << 20)):
+            whole.update(raw)
+            views.update(start, raw)
+            start += len(raw)
+        self._whole = self._base(0, size, whole.digest())
+        self._views = {view.name: self._base(view.start, view.size, digest) for view, digest in views.finished()}
+
+    def _base(self, start: int, size: int, digest: bytes) -> Base:
+        fd = self._file.fileno()
+        return Base(digest, size, lambda a, b: os.pread(fd, b - a, start + a))
+
+    def by_name(self, entry: str, view: str) -> Base | None:
+        return self._views.get(view) if view else self._whole
+
+    def by_hash(self, digest: bytes) -> Base | None:
+        return next((base for base in (self._whole, *self._views.values()) if base.hash == digest), None)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,93 @@
+"""Payload -> raw bytes of one frame: the part that random access and pipes share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from laconic.container import format as f
+from laconic.container.codec import Codec
+from laconic.container.frame import FrameHead, check_raw
+from laconic.container.scan import parse_object
+from laconic.container.varint import Cursor
+from laconic.container.writer import BaseEntry
+from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
+
+BaseResolver = Callable[[bytes], BaseEntry | None]  # content hash -> base
+CopyReader = Callable[[int, int, int, str], memoryview]  # (stream id, raw start, size, where) -> bytes of earlier DATA frames
+
+_bases_open = threading.local()  # hashes of the bases that this thread is in the middle of reading, in any archive
+
+
+class FrameDecoder:
+    """Stateless; safe to use from several threads."""
+
+    def __init__(self, codecs: Callable[[str], Codec], resolve_base: BaseResolver | None) -> None:
+        self._codecs = codecs
+        self._resolve_base = resolve_base
+
+    def raw(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, read_copy: CopyReader | None) -> memoryview:
+        """Checked raw bytes of a DATA, OBJECT or COPY frame, in `out` if given; its payload was checked before."""
+        if head.type == f.COPY:
+            if read_copy is None:
+                raise CorruptDataError(f"{where}: a copy of a copy")
+            cursor = Cursor(payload, f"{where}: the copy")
+            stream, start = cursor.uvarint(), cursor.uvarint()
+            cursor.end()
+            raw = read_copy(stream, start, head.raw_size, where)
+        elif not head.codec:
+            raw = payload
+        else:
+            return self._coded(head, payload, where, out)
+        check_raw(head, raw, where)
+        if out is None:
+            return raw
+        out[:] = raw
+        return out
+
+    def _coded(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None) -> memoryview:
+        codec = self.codec_of(head, where)
+        base = self._base_range(head, where)
+        if out is None:
+            out = memoryview(bytearray(head.raw_size))
+        try:
+            codec.decode(payload, codec_params(head, where), head.version, out, base)
+        except CorruptDataError as error:
+            raise CorruptDataError(f"{where}: {error}") from error
+        check_raw(head, out, where)
+        return out
+
+    def codec_of(self, head: FrameHead, where: str) -> Codec:
+        """The codec of a coded frame; UnsupportedError names it and the version needed."""
+        needed = f"{where}: needs codec {head.codec!r} version {head.version}"
+        try:
+            codec = self._codecs(head.codec)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{needed}: {error}") from error
+        if head.version > codec.version:
+            raise UnsupportedError(f"{needed}; this installation has version {codec.version} - install a newer one")
+        return codec
+
+    def _base_range(self, head: FrameHead, where: str) -> memoryview | None:
+        if head.base is None:
+            return None
+        reading: list[bytes] = _bases_open.__dict__.setdefault("stack", [])
+        if head.base.hash in reading or len(reading) >= f.MAX_BASE_DEPTH:
+            raise CorruptDataError(f"{where}: its chain of bases does not end")
+        base = self._resolve_base(head.base.hash) if self._resolve_base else None
+        if base is None:
+            raise MissingBaseError(
+                f"{where}: needs the base with content hash {head.base.hash.hex()}; give the file or archive that holds it as base"
+            )
+        if head.base.start + head.raw_size > base.size:
+            raise CorruptDataError(f"{where}: its base is shorter than the range it names")
+        reading.append(head.base.hash)
+        try:
+            return base.read(head.base.start, head.base.start + head.raw_size)
+        finally:
+            reading.pop()
+
+
+def codec_params(head: FrameHead, where: str) -> bytes:
+    """The codec's own parameters (those of an OBJECT follow its descriptor)."""
+    return parse_object(head, where)[1] if head.type == f.OBJECT else head.params

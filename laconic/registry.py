@@ -1,0 +1,63 @@
+"""Codecs by name, found through the entry-point group `laconic.codecs`, so that any package can add a kind of data."""
+
+from __future__ import annotations
+
+import threading
+from importlib.metadata import EntryPoint, entry_points
+
+from laconic.container.codec import Codec
+from laconic.errors import UnsupportedError
+
+GROUP = "laconic.codecs"
+SNIFF_BYTES = 1 << 16
+
+_lock = threading.Lock()
+_loaded: dict[str, Codec] = {}
+_found: dict[str, EntryPoint] | None = None
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    global _found
+    if _found is None:
+        _found = {point.name: point for point in entry_points(group=GROUP)}
+    return _found
+
+
+def kinds() -> list[str]:
+    """Names of all codecs that are installed or were registered."""
+    return sorted({*_entry_points(), *_loaded})
+
+
+def register(codec: Codec) -> None:
+    """Add a codec for this process, under its own name. The usual way is an entry point in the group `laconic.codecs`."""
+    if not isinstance(codec, Codec):
+        raise TypeError(f"{codec!r} does not implement laconic.container.Codec")
+    with _lock:
+        _loaded[codec.name] = codec
+
+
+def get(name: str) -> Codec:
+    """The codec called `name`; UnsupportedError if no installed package has it."""
+    codec = _loaded.get(name)
+    if codec is not None:
+        return codec
+    with _lock:
+        if name not in _loaded:
+            point = _entry_points().get(name)
+            if point is None:
+                raise UnsupportedError(f"no codec named {name!r} is installed (installed: {', '.join(sorted(_entry_points()))})")
+            loaded = point.load()
+            if not isinstance(loaded, Codec) or loaded.name != name:
+                raise UnsupportedError(f"the entry point {name!r} ({point.value}) is not a codec of that name")
+            _loaded[name] = loaded
+        return _loaded[name]
+
+
+def sniff(head: bytes, size: int | None) -> str:
+    """The kind of a file that begins with `head`: the surest codec's name, `bytes` if none is sure."""
+    best, name = 0.0, "bytes"
+    for kind in kinds():
+        score = get(kind).sniff(head, size)
+        if score > best:
+            best, name = score, kind
+    return name
