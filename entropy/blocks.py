@@ -45,9 +45,7 @@ def _as_bytes(symbols: npt.ArrayLike) -> Bytes:
     return np.ascontiguousarray(array).view(np.uint8).reshape(-1)
 
 
-def encode_block(
-    symbols: npt.ArrayLike, *, profile: Profile = "auto", precision: int = 0, prefer_speed: bool = False
-) -> bytes:
+def encode_block(symbols: npt.ArrayLike, *, profile: Profile = "auto", precision: int = 0, prefer_speed: bool = False) -> bytes:
     """One block of up to 2**24 byte symbols.
 
     symbols: uint8, int8 or bool, any shape (coded in C order).
@@ -119,9 +117,7 @@ def encode_blocks(
     return b"".join([header.tobytes(), *parts])
 
 
-def decode_blocks(
-    data: bytes | bytearray | memoryview, n: int, *, out: Bytes | None = None, jobs: int = 1
-) -> Bytes:
+def decode_blocks(data: bytes | bytearray | memoryview, n: int, *, out: Bytes | None = None, jobs: int = 1) -> Bytes:
     """The n symbols of what `encode_blocks` made: uint8, shape (n,).
 
     Parameters and errors as in `decode_block`; jobs: threads.

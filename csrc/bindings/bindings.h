@@ -8,6 +8,7 @@ namespace laconic::bindings {
 void bind_errors(pybind11::module_ &m);
 void bind_cpu(pybind11::module_ &m);
 void bind_entropy_blocks(pybind11::module_ &m);
+void bind_entropy_contexts(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

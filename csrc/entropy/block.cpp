@@ -68,57 +68,49 @@ PlanB plan_b(const ByteCounts &counts, size_t n, int precision) {
     return best;
 }
 
-// The lanes' states: 4 bits of length, then the bits below the leading one.
-void write_states(BitWriter &bits, std::span<const uint32_t> states) {
-    for (const uint32_t x : states) {
-        const unsigned below = static_cast<unsigned>(std::bit_width(x)) - 1;
-        bits.put(below - 15, 4);
-        bits.put(x & ((1u << below) - 1), below);
-    }
-}
-
-void read_states(BitReader &bits, std::span<uint32_t> states) {
-    for (uint32_t &x : states) {
-        const unsigned below = bits.get(4) + 15;
-        x = 1u << below | bits.get(below);
-    }
-}
-
 // 0 when it does not fit.
 size_t encode_b(const uint8_t *symbols, size_t n, const PlanB &plan, uint8_t *out) {
     std::array<rans_b::EncodeSymbol, 256> table;
     rans_b::build_encode_table(plan.freqs, table.data());
-    std::array<uint32_t, rans_b::kLanes> states;
     uint8_t *const end = out + block_bound(n);
-    const uint8_t *const stream =
-        rans_b::encode(symbols, n, plan.lanes, table.data(), plan.precision, states.data(), out + kHeaderRoom, end);
+    rans_b::EncodeJob<uint8_t> job{table.data(), 256, plan.precision,    plan.lanes, symbols,
+                                   nullptr,      n,   out + kHeaderRoom, end,        {}};
+    const uint8_t *const stream = rans_b::encode(job);
     if (stream == nullptr) return 0;
     out[0] = first_byte(plan.lanes == rans_b::kLanes ? Form::b : Form::b_few_lanes, plan.precision);
     BitWriter bits(out + 1, kHeaderRoom - 1);
     write_table(bits, plan.freqs, plan.precision);
-    write_states(bits, std::span(states).first(plan.lanes));
+    rans_b::write_states(bits, std::span(job.states).first(plan.lanes));
     return join(out, 1 + bits.finish(), stream, end);
 }
 
-void parse_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n,
-             rans_b::DecodeJob &job) {
-    if (precision < 10 || precision > kMaxPrecision) throw CorruptData("entropy block: no such table precision");
-    BitReader bits(data, size);
-    Freqs freqs;
-    read_table(bits, freqs, precision);
-    read_states(bits, std::span(job.states).first(lanes));
-    job.table.build(freqs, precision);
-    job.lanes = lanes;
-    job.stream = data + bits.finish();
-    job.end = data + size;
-    job.symbols = symbols;
-    job.n = n;
-}
+// A block of profile B with its header read.
+struct ParsedB {
+    rans_b::DecodeTables tables;
+    rans_b::DecodeJob<uint8_t> job;
+
+    void parse(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
+        if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
+            throw CorruptData("entropy block: no such table precision");
+        BitReader bits(data, size);
+        Freqs freqs;
+        read_table(bits, freqs, precision);
+        rans_b::read_states(bits, std::span(job.states).first(lanes));
+        tables.build(freqs, 256, precision, 1);
+        job.tables = &tables;
+        job.lanes = lanes;
+        job.symbols = symbols;
+        job.contexts = nullptr;
+        job.n = n;
+        job.stream = data + bits.finish();
+        job.end = data + size;
+    }
+};
 
 void decode_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
-    rans_b::DecodeJob job;
-    parse_b(data, size, precision, lanes, symbols, n, job);
-    rans_b::decode(job);
+    ParsedB block;
+    block.parse(data, size, precision, lanes, symbols, n);
+    rans_b::decode(block.job);
 }
 
 // ---- profile A ----
@@ -378,7 +370,8 @@ size_t block_bound(size_t n) { return n + kHeaderRoom + 2 * rans_a::kLanes; }
 
 size_t encode_block(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options) {
     if (n > kMaxBlockSymbols) throw std::invalid_argument("a block holds at most 2^24 symbols");
-    if (options.precision != 0 && (options.precision < 10 || options.precision > static_cast<int>(kMaxPrecision)))
+    if (options.precision != 0 && (options.precision < static_cast<int>(rans_b::kMinPrecision) ||
+                                   options.precision > static_cast<int>(rans_b::kMaxPrecision)))
         throw std::invalid_argument("precision must be 10 to 14, or 0");
     if (options.profile == Profile::automatic && looks_like_noise(symbols, n)) return encode_raw(symbols, n, out);
     const bool fast = options.profile == Profile::a || (options.profile == Profile::automatic && options.prefer_speed);
@@ -407,17 +400,17 @@ void decode_blocks(std::span<const BlockToDecode> blocks) {
     const auto is_b = [](const BlockToDecode &block) {
         return block.size != 0 && (block.data[0] & 15) == static_cast<uint8_t>(Form::b) && block.n <= kMaxBlockSymbols;
     };
-    rans_b::DecodeJob jobs[2];
+    ParsedB parsed[2];
     for (size_t i = 0; i < blocks.size(); ++i) {
         if (i + 1 == blocks.size() || !is_b(blocks[i]) || !is_b(blocks[i + 1])) {
             decode_block(blocks[i].data, blocks[i].size, blocks[i].symbols, blocks[i].n);
             continue;
         }
-        for (rans_b::DecodeJob &job : jobs) {
-            const BlockToDecode &block = blocks[i + static_cast<size_t>(&job - jobs)];
-            parse_b(block.data + 1, block.size - 1, block.data[0] >> 4, rans_b::kLanes, block.symbols, block.n, job);
+        for (size_t k = 0; k < 2; ++k) {
+            const BlockToDecode &block = blocks[i + k];
+            parsed[k].parse(block.data + 1, block.size - 1, block.data[0] >> 4, rans_b::kLanes, block.symbols, block.n);
         }
-        rans_b::decode_pair(jobs[0], jobs[1]);
+        rans_b::decode_pair(parsed[0].job, parsed[1].job);
         ++i;
     }
 }

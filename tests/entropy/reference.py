@@ -156,3 +156,41 @@ def decode_block(data: bytes, n: int) -> bytes:
         assert precision == 8
         return decode_a(rest, n)
     return decode_b(rest, n, precision, {4: 32, 5: 4}[form])
+
+
+def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision: int, data: bytes) -> list[int]:
+    n = len(contexts)
+    chunks = -(-n // (1 << 18))
+    position, sizes = 0, []
+    for _ in range(chunks - 1):
+        size, position = varint(data, position)
+        sizes.append(size)
+    out: list[int] = []
+    for k in range(chunks):
+        end = position + sizes[k] if k < len(sizes) else len(data)
+        of_chunk = contexts[k << 18 : (k + 1) << 18]
+        bits = Bits(data[position:end])
+        states = read_states(bits, 32 if len(of_chunk) >= 4096 else 4)
+        words = data[position + bits.finish() : end]
+        out += decode_words(lambda i, c=of_chunk: tables[c[i]], states, words, precision, len(of_chunk))
+        position = end
+    assert position == len(data)
+    return out
+
+
+def decode_fitted(data: bytes, contexts) -> list[int]:
+    if not contexts:
+        assert data == b""
+        return []
+    precision = data[0]
+    context_count, position = varint(data, 1)
+    alphabet, position = varint(data, position)
+    count, position = varint(data, position)
+    table_of = bytes(context_count)
+    if count > 1:
+        size, position = varint(data, position)
+        table_of = decode_block(data[position : position + size], context_count)
+        position += size
+    bits = Bits(data[position:])
+    tables = [slots_of(read_table(bits, precision, alphabet)) for _ in range(count)]
+    return decode_chunks(tables, [table_of[c] for c in contexts], precision, data[position + bits.finish() :])

@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laconic.entropy import blocks
 
 from laconic import CorruptDataError, _core
+from laconic.entropy import blocks
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
 
-spec = importlib.util.spec_from_file_location(
-    "laconic_block_reference", Path(__file__).parent / "reference.py"
-)
+spec = importlib.util.spec_from_file_location("laconic_block_reference", Path(__file__).parent / "reference.py")
 assert spec is not None
 assert spec.loader is not None
 reference = importlib.util.module_from_spec(spec)
@@ -96,9 +94,7 @@ def test_reference_decoder_agrees(symbols, profile, precision):
 def test_long_blocks(n, profile, p):
     for alphabet in (3, 40, 256):
         symbols = geometric(n, n, p, alphabet, 100)
-        encoded = on_every_isa(
-            lambda x=symbols: blocks.encode_block(x, profile=profile, prefer_speed=n % 2 == 0)
-        )
+        encoded = on_every_isa(lambda x=symbols: blocks.encode_block(x, profile=profile, prefer_speed=n % 2 == 0))
         assert len(set(encoded)) == 1
         for decoded in on_every_isa(lambda e=encoded[0]: blocks.decode_block(e, n)):
             np.testing.assert_array_equal(decoded, symbols)
@@ -168,9 +164,7 @@ def test_table_costs_at_most_a_byte_a_live_symbol():
 
 def test_input_types():
     symbols = np.array([[-3, 4], [5, -3]], dtype=np.int8)
-    np.testing.assert_array_equal(
-        blocks.decode_block(blocks.encode_block(symbols), 4).view(np.int8), symbols.reshape(-1)
-    )
+    np.testing.assert_array_equal(blocks.decode_block(blocks.encode_block(symbols), 4).view(np.int8), symbols.reshape(-1))
     strided = np.arange(20_000, dtype=np.uint8)[::3]
     np.testing.assert_array_equal(blocks.decode_block(blocks.encode_block(strided), strided.size), strided)
     with pytest.raises(TypeError, match="one-byte"):
@@ -270,9 +264,7 @@ def test_most_flips_in_a_stream_are_noticed():
 
 
 @settings(max_examples=400, deadline=None)
-@given(
-    st.binary(max_size=800), st.integers(0, 5000), st.sampled_from([None, 0x02, 0x83, 0xA4, 0xC4, 0xE4, 0xB5])
-)
+@given(st.binary(max_size=800), st.integers(0, 5000), st.sampled_from([None, 0x02, 0x83, 0xA4, 0xC4, 0xE4, 0xB5]))
 def test_garbage(data, n, first):
     if first is not None:
         data = bytes([first]) + data

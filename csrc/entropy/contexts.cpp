@@ -1,0 +1,218 @@
+#include "entropy/contexts.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "entropy/block.h"
+#include "entropy/block_format.h"
+#include "entropy/context_fit.h"
+#include "entropy/tables.h"
+
+namespace laconic::entropy {
+namespace {
+
+template <typename T>
+size_t one_past_most(const T *values, size_t n) {
+    T most = 0;
+    for (size_t i = 0; i < n; ++i) most = std::max(most, values[i]);
+    return n == 0 ? 0 : size_t{most} + 1;
+}
+
+unsigned lanes_of(size_t n) { return n < kManyLanesFrom ? rans_b::kFewLanes : rans_b::kLanes; }
+
+size_t chunk_count(size_t n) { return n == 0 ? 0 : (n - 1) / kContextChunk + 1; }
+
+}  // namespace
+
+template <typename Symbol>
+ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision)
+    : freqs_(std::move(freqs)), alphabet_(alphabet), precision_(precision) {
+    if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
+        throw std::invalid_argument("precision must be 10 to 14");
+    if (alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet))
+        throw std::invalid_argument("an alphabet holds 1 to 256 symbols of a byte, or 1 to 2^14 of two");
+    if (freqs_.empty() || freqs_.size() % alphabet != 0 || freqs_.size() / alphabet > kMaxContexts)
+        throw std::invalid_argument("there must be 1 to 65536 tables");
+    for (size_t first = 0; first < freqs_.size(); first += alphabet)
+        if (std::accumulate(&freqs_[first], &freqs_[first] + alphabet, uint32_t{0}) != 1u << precision)
+            throw std::invalid_argument("the frequencies of table " + std::to_string(first / alphabet) + " do not sum to 2^" +
+                                        std::to_string(precision));
+    encode_.resize(freqs_.size());
+    for (size_t first = 0; first < freqs_.size(); first += alphabet)
+        rans_b::build_encode_table(std::span(freqs_).subspan(first, alphabet), &encode_[first]);
+    decode_.build(freqs_, alphabet, precision, sizeof(Symbol));
+}
+
+template <typename Symbol>
+void ContextTables<Symbol>::check_contexts(const uint16_t *contexts, size_t n) const {
+    if (one_past_most(contexts, n) > count()) throw std::invalid_argument("a context has no table");
+}
+
+// Sizes of all chunks but the last as varints; then each chunk: its final states, its stream.
+template <typename Symbol>
+void ContextTables<Symbol>::encode(const Symbol *symbols, const uint16_t *contexts, size_t n, std::vector<uint8_t> &out) const {
+    check_contexts(contexts, n);
+    if (one_past_most(symbols, n) > alphabet_) throw std::invalid_argument("a symbol lies outside the alphabet");
+    std::vector<uint8_t> sizes, chunks;
+    std::vector<uint8_t> room(std::min(n, kContextChunk) * 2 + rans_b::kRowBytes);
+    for (size_t first = 0; first < n; first += kContextChunk) {
+        const size_t count = std::min(kContextChunk, n - first);
+        rans_b::EncodeJob<Symbol> job{encode_.data(),   alphabet_, precision_,  lanes_of(count),           symbols + first,
+                                      contexts + first, count,     room.data(), room.data() + room.size(), {}};
+        const uint8_t *const stream = rans_b::encode(job);
+        std::array<uint8_t, 4 * rans_b::kLanes> states;
+        BitWriter bits(states.data(), states.size());
+        rans_b::write_states(bits, std::span(job.states).first(job.lanes));
+        const size_t before = chunks.size();
+        chunks.insert(chunks.end(), states.data(), states.data() + bits.finish());
+        chunks.insert(chunks.end(), stream, static_cast<const uint8_t *>(job.end));
+        if (first + count == n) break;
+        uint8_t varint[8];
+        sizes.insert(sizes.end(), varint, write_varint(varint, chunks.size() - before));
+    }
+    out.insert(out.end(), sizes.begin(), sizes.end());
+    out.insert(out.end(), chunks.begin(), chunks.end());
+}
+
+template <typename Symbol>
+void ContextTables<Symbol>::decode(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) const {
+    check_contexts(contexts, n);
+    const uint8_t *const end = data + size;
+    const size_t chunks = chunk_count(n);
+    if (chunks > size + 1) throw CorruptData("entropy contexts: chunks are missing");
+    std::vector<size_t> sizes(chunks);
+    for (size_t k = 0; k + 1 < chunks; ++k) sizes[k] = read_varint(data, end);
+    rans_b::DecodeJob<Symbol> jobs[2];
+    for (size_t k = 0; k < chunks; ++k) {
+        const size_t chunk_size = k + 1 == chunks ? static_cast<size_t>(end - data) : sizes[k];
+        if (chunk_size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: a chunk is cut off");
+        rans_b::DecodeJob<Symbol> &job = jobs[k % 2];
+        const size_t first = k * kContextChunk;
+        job = {&decode_,
+               lanes_of(std::min(kContextChunk, n - first)),
+               symbols + first,
+               contexts + first,
+               std::min(kContextChunk, n - first),
+               nullptr,
+               data + chunk_size,
+               {}};
+        BitReader bits(data, chunk_size);
+        rans_b::read_states(bits, std::span(job.states).first(job.lanes));
+        job.stream = data + bits.finish();
+        data += chunk_size;
+        if (k % 2 == 1)
+            rans_b::decode_pair(jobs[0], jobs[1]);
+        else if (k + 1 == chunks)
+            rans_b::decode(job);
+    }
+    if (data != end) throw CorruptData("entropy contexts: bytes are left");
+}
+
+void normalise_rows(std::span<const uint32_t> counts, size_t alphabet, unsigned precision, std::span<uint16_t> freqs) {
+    if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
+        throw std::invalid_argument("precision must be 10 to 14");
+    for (size_t first = 0; first < counts.size(); first += alphabet) {
+        const auto row = counts.subspan(first, alphabet);
+        const uint64_t total = std::accumulate(row.begin(), row.end(), uint64_t{0});
+        const auto live = static_cast<size_t>(alphabet - static_cast<size_t>(std::count(row.begin(), row.end(), 0u)));
+        if (total == 0 || total >> 32 != 0 || live > size_t{1} << precision)
+            throw std::invalid_argument("counts of a table must sum to 1 to 2^32 - 1 over at most 2^precision symbols");
+        normalise(row, precision, freqs.subspan(first, alphabet));
+    }
+}
+
+namespace {
+
+// The table of each symbol, from its context.
+std::vector<uint16_t> look_up(const std::vector<uint8_t> &table_of, const uint16_t *contexts, size_t n) {
+    std::vector<uint16_t> tables(n);
+    for (size_t i = 0; i < n; ++i) tables[i] = table_of[contexts[i]];
+    return tables;
+}
+
+}  // namespace
+
+// Precision (u8), contexts, alphabet and tables (varints), the table of each context as a block with its size (varint) where
+// there are several tables, the tables as bits, then what ContextTables::encode writes.
+template <typename Symbol>
+std::vector<uint8_t> encode_fitted(const Symbol *symbols, const uint16_t *contexts, size_t n, unsigned precision) {
+    std::vector<uint8_t> out;
+    if (n == 0) return out;
+    const size_t context_count = one_past_most(contexts, n), alphabet = one_past_most(symbols, n);
+    if (alphabet > kMaxAlphabet) throw std::invalid_argument("symbols must be below 2^14");
+    if (context_count * alphabet > size_t{1} << 26) throw std::invalid_argument("contexts times alphabet must not pass 2^26");
+    if (n >> 32 != 0) throw std::invalid_argument("at most 2^32 - 1 symbols share fitted tables");
+    if (precision == 0) precision = n < 32768 ? 11 : 12;
+    if (size_t{1} << precision < alphabet) precision = static_cast<unsigned>(std::bit_width(alphabet - 1));
+    std::vector<uint32_t> counts(context_count * alphabet);
+    for (size_t i = 0; i < n; ++i) ++counts[contexts[i] * alphabet + symbols[i]];
+    const FittedTables fitted = fit_tables(counts, alphabet, precision);
+
+    uint8_t head[32];
+    uint8_t *end = head;
+    *end++ = static_cast<uint8_t>(precision);
+    end = write_varint(write_varint(write_varint(end, context_count), alphabet), fitted.count);
+    out.assign(head, end);
+    if (fitted.count > 1) {
+        std::vector<uint8_t> block(block_bound(context_count));
+        block.resize(encode_block(fitted.table_of.data(), context_count, block.data()));
+        end = write_varint(head, block.size());
+        out.insert(out.end(), head, end);
+        out.insert(out.end(), block.begin(), block.end());
+    }
+    std::vector<uint8_t> tables(fitted.freqs.size() * 6 + 16);
+    BitWriter bits(tables.data(), tables.size());
+    for (size_t first = 0; first < fitted.freqs.size(); first += alphabet)
+        write_table(bits, std::span(fitted.freqs).subspan(first, alphabet), precision);
+    out.insert(out.end(), tables.data(), tables.data() + bits.finish());
+    const ContextTables<Symbol> coder(fitted.freqs, alphabet, precision);
+    coder.encode(symbols, look_up(fitted.table_of, contexts, n).data(), n, out);
+    return out;
+}
+
+template <typename Symbol>
+void decode_fitted(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) {
+    const uint8_t *const end = data + size;
+    if (n == 0) {
+        if (size != 0) throw CorruptData("entropy contexts: bytes are left");
+        return;
+    }
+    if (size == 0) throw CorruptData("entropy contexts: header is cut off");
+    const unsigned precision = *data++;
+    const size_t context_count = read_varint(data, end), alphabet = read_varint(data, end), count = read_varint(data, end);
+    if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision || context_count == 0 ||
+        context_count > kMaxContexts || alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet) || count == 0 ||
+        count > kMaxFittedTables || count > static_cast<size_t>(end - data))
+        throw CorruptData("entropy contexts: header is damaged");
+    if (one_past_most(contexts, n) > context_count)
+        throw CorruptData("entropy contexts: a context is not among those that were coded");
+    std::vector<uint8_t> table_of(context_count);
+    if (count > 1) {
+        const size_t map_size = read_varint(data, end);
+        if (map_size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: header is cut off");
+        decode_block(data, map_size, table_of.data(), context_count);
+        data += map_size;
+        if (one_past_most(table_of.data(), context_count) > count) throw CorruptData("entropy contexts: a context has no table");
+    }
+    std::vector<uint16_t> freqs(count * alphabet);
+    BitReader bits(data, static_cast<size_t>(end - data));
+    for (size_t first = 0; first < freqs.size(); first += alphabet)
+        read_table(bits, std::span(freqs).subspan(first, alphabet), precision);
+    data += bits.finish();
+    const ContextTables<Symbol> coder(std::move(freqs), alphabet, precision);
+    coder.decode(data, static_cast<size_t>(end - data), look_up(table_of, contexts, n).data(), symbols, n);
+}
+
+template class ContextTables<uint8_t>;
+template class ContextTables<uint16_t>;
+template std::vector<uint8_t> encode_fitted(const uint8_t *, const uint16_t *, size_t, unsigned);
+template std::vector<uint8_t> encode_fitted(const uint16_t *, const uint16_t *, size_t, unsigned);
+template void decode_fitted(const uint8_t *, size_t, const uint16_t *, uint8_t *, size_t);
+template void decode_fitted(const uint8_t *, size_t, const uint16_t *, uint16_t *, size_t);
+
+}  // namespace laconic::entropy
