@@ -7,5 +7,6 @@ namespace laconic::bindings {
 
 void bind_errors(pybind11::module_ &m);
 void bind_cpu(pybind11::module_ &m);
+void bind_entropy_models(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "C++ core of laconic: entropy coders and the kernels of the codecs.";
     laconic::bindings::bind_errors(m);
     laconic::bindings::bind_cpu(m);
+    laconic::bindings::bind_entropy_models(m);
 }
