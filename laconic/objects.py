@@ -1,8 +1,8 @@
 """Python objects to entries and back: type, dtype, shape and raw bytes. Nothing here compresses anything.
 
 Raw bytes are the elements in C order, in the array's own byte order. A container (dict, OrderedDict, list, tuple) is an entry without
-data, and each of its items an entry below it: `NAME/KEY`, where the key is escaped as in a JSON pointer (RFC 6901) and an integer key
-is written `~i7`.
+data, and each of its items an entry below it: `NAME/KEY`, where the key is escaped (see laconic.container.names) and an integer key is
+written `~i7`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from laconic.container import names
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, UnsupportedError
 
@@ -167,7 +168,7 @@ def escape_key(key: Any) -> str:
         return f"~i{key}"
     if type(key) is not str:
         raise TypeError(f"dict keys must be text or integers to be encoded, not {type(key).__name__}")
-    return key.replace("~", "~0").replace("/", "~1")
+    return names.escape(key)
 
 
 def unescape_key(text: str) -> str | int:
@@ -176,7 +177,7 @@ def unescape_key(text: str) -> str | int:
             return int(text[2:])
         except ValueError as error:
             raise CorruptDataError(f"a key {text!r} that is no integer") from error
-    return text.replace("~1", "/").replace("~0", "~")
+    return names.unescape(text)
 
 
 def value_meta(obj: Any) -> dict[str, Any] | None:
