@@ -74,7 +74,7 @@ def decode(blob: Any, *, base: Any = None, jobs: int | None = None, max_size: in
         names = archive.names()
         if max_size is not None and sum(archive.entry(name).size for name in names) > max_size:
             raise LimitError(f"the blob decodes to more than max_size={max_size} bytes")
-        if "" in archive:
+        if "" in archive and archive.entry("").type not in ("dir", "symlink"):
             return archive[""]
         # Items of a container and tensors of a file come with what holds them; folders and links have no content.
         holders = {name for name in names if archive.entry(name).type in HOLDERS}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import os
+import re
 import struct
 import sys
 from collections import OrderedDict
@@ -76,6 +77,9 @@ def leaf(obj: Any) -> Leaf | None:
     return None
 
 
+_FORMATS = frozenset("cbB?hHiIlLqQnNefdP")
+
+
 def _memoryview_leaf(view: memoryview) -> Leaf:
     shape = tuple(view.shape or ())
     raw = memoryview(view.tobytes()) if not view.c_contiguous or 0 in shape else view.cast("B")
@@ -93,13 +97,15 @@ def _memoryview_leaf(view: memoryview) -> Leaf:
 
 def _cast(raw: memoryview, format_: str, shape: tuple[int, ...]) -> memoryview:
     """The bytes `raw` as a memoryview of another format and shape; ValueError or TypeError if there is no such view."""
+    if format_.removeprefix("@") not in _FORMATS:
+        raise ValueError("not a format of one native number")
     if 0 not in shape:
         return raw.cast(format_, shape)  # type: ignore[call-overload,no-any-return]
     if len(raw):
         raise ValueError("bytes for an array without elements")
     import numpy as np
 
-    return memoryview(np.empty(shape, format_))  # memoryview.cast makes no view without elements
+    return memoryview(np.empty(shape, format_))  # type: ignore[arg-type]  # memoryview.cast makes no view without elements
 
 
 def _array_leaf(array: np.ndarray[Any, Any], type_: str) -> Leaf:
@@ -123,8 +129,10 @@ def _torch_leaf(obj: Any) -> Leaf | None:
 
     if not isinstance(obj, torch.Tensor):
         return None
-    if obj.layout != torch.strided or obj.is_quantized:
-        raise TypeError(f"a torch tensor of layout {obj.layout} can't be encoded; pass its dense parts")
+    if type(obj) is not torch.Tensor:
+        raise TypeError(f"{type(obj).__name__}: subclasses of torch.Tensor lose their type; pass tensor.detach()")
+    if obj.layout != torch.strided or obj.is_quantized or obj.is_meta:
+        raise TypeError(f"a torch tensor of layout {obj.layout} and dtype {obj.dtype} on {obj.device} has no dense elements to encode")
     name = _TORCH_TO_NAME.get(str(obj.dtype).removeprefix("torch."))
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
@@ -159,12 +167,35 @@ def parse_dtype(name: str) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
     try:
-        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(ast.literal_eval(name)) if name[:1] in "[(" else np.dtype(name)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError, IndexError, OverflowError) as error:
+        descr = ast.literal_eval(name) if name[:1] == "[" else name
+        if not _is_descr(descr):
+            raise ValueError("not a description that numpy writes")
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type]
+        return dtype
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error
-    if dtype.hasobject:
-        raise CorruptDataError(f"dtype {name[:80]!r} holds Python objects")
-    return dtype
+
+
+# What numpy's `dtype.str` can be without Python objects. numpy itself takes far more, and some of it ends the process ("M8[s/0]").
+_PLAIN_DTYPE = re.compile(
+    r"[<>|](b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)|[SUV][0-9]{1,9}"
+    r"|[mM]8(\[([1-9][0-9]{0,8})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
+)
+
+
+def _is_descr(descr: object) -> bool:
+    """Whether `descr` is a dtype string, or a list of fields (name or (title, name), dtype[, shape])."""
+    if isinstance(descr, str):
+        return _PLAIN_DTYPE.fullmatch(descr) is not None
+    return isinstance(descr, list) and all(
+        isinstance(field, tuple)
+        and len(field) in (2, 3)
+        and (isinstance(field[0], str) or (isinstance(field[0], tuple) and list(map(type, field[0])) == [str, str]))
+        and _is_descr(field[1])
+        and all(type(n) is int and 0 <= n < 1 << 31 for n in (field[2] if len(field) == 3 and type(field[2]) is tuple else ()))
+        and (len(field) == 2 or type(field[2]) is tuple)
+        for field in descr
+    )
 
 
 def itemsize(name: str) -> int:

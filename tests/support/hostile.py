@@ -21,10 +21,10 @@ Wanted = dict[str, dict[str, bytes]]
 
 
 def run(cases: list[tuple[str, bytes, Wanted | None]], *, base: Any = None, warm: list[bytes] | None = None,
-        ways: list[str] | None = None, timeout: float = 600) -> dict[str, Any]:  # fmt: skip
+        ways: list[str] | None = None, torch: bool = False, timeout: float = 600) -> dict[str, Any]:  # fmt: skip
     """Counts of outcomes (see probe.py); asserts that nothing was wrong, crashed, hung or took too much memory."""
     with tempfile.NamedTemporaryFile(suffix=".pickle") as plan:
-        pickle.dump({"base": base, "warm": warm or [], "ways": ways, "cases": cases}, plan)
+        pickle.dump({"base": base, "warm": warm or [], "ways": ways, "torch": torch, "cases": cases}, plan)
         plan.flush()
         done = subprocess.run([sys.executable, str(PROBE), plan.name], capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, f"the child died ({done.returncode}): {done.stderr[-2000:]}"
