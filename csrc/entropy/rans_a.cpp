@@ -82,10 +82,7 @@ uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &tab
                      uint8_t *stream) {
     for (size_t row = rows; row-- > 0;) {
         if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
-        for (unsigned order = kLanes; order-- > 0;) {
-            const unsigned lane = lane_at(order);
-            encode_one(states[lane], symbols[row * kLanes + lane], table, stream);
-        }
+        for (unsigned lane = kLanes; lane-- > 0;) encode_one(states[lane], symbols[row * kLanes + lane], table, stream);
     }
     return stream;
 }
@@ -96,10 +93,7 @@ void decode_rows(DecodeRows &block) {
     size_t row = 0;
     for (; row < block.rows && stream <= block.limit; ++row) {
         uint8_t *out = block.symbols + row * kLanes;
-        for (unsigned group = 0; group < kLanes; group += kGroup)
-            for (unsigned first = group; first < group + 2; ++first)
-                for (unsigned lane = first; lane < group + kGroup; lane += 2)
-                    out[lane] = decode_one(block.states[lane], packed, stream);
+        for (unsigned lane = 0; lane < kLanes; ++lane) out[lane] = decode_one(block.states[lane], packed, stream);
     }
     block.advance(row, stream);
 }
@@ -128,10 +122,7 @@ uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint
     const size_t rest = n % kLanes;
     uint8_t *stream = end;
     if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
-    for (unsigned order = kLanes; order-- > 0;) {
-        const unsigned lane = lane_at(order);
-        if (lane < rest) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
-    }
+    for (size_t lane = rest; lane-- > 0;) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
     return kernels().encode_rows(symbols, rows, table, states, begin, stream);
 }
 
@@ -147,10 +138,7 @@ void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16
     if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
     if (rest != 0 && rows.stream <= tail.end()) {
         const PackedTable packed(table);
-        for (unsigned order = 0; order < kLanes; ++order) {
-            const unsigned lane = lane_at(order);
-            if (lane < rest) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
-        }
+        for (size_t lane = 0; lane < rest; ++lane) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
     }
     if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
     if (std::any_of(states, states + kLanes, [](uint16_t x) { return x != kStart; }))

@@ -205,17 +205,20 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
             fits = false;
             break;
         }
-        for (unsigned v = kVectors; v-- > 0;) {
+        __m256i reciprocal[kVectors], packed[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) {
             __m256i index = load(job.symbols + row * kLanes + 8 * v);
             if constexpr (Contexts)
                 index = _mm256_add_epi32(index, _mm256_mullo_epi32(load(job.contexts + row * kLanes + 8 * v), alphabet));
-            const __m256i reciprocal = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
-            const __m256i packed = gather<sizeof(EncodeSymbol)>(&table->packed, index);
-            reciprocals = _mm256_and_si256(reciprocals, reciprocal);
-            const __m256i freq = _mm256_add_epi32(_mm256_and_si256(packed, low14), one);
-            const __m256i start = _mm256_and_si256(_mm256_srli_epi32(packed, 14), low14);
+            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
+            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+        }
+        for (unsigned v = kVectors; v-- > 0;) {
+            reciprocals = _mm256_and_si256(reciprocals, reciprocal[v]);
+            const __m256i freq = _mm256_add_epi32(_mm256_and_si256(packed[v], low14), one);
+            const __m256i start = _mm256_and_si256(_mm256_srli_epi32(packed[v], 14), low14);
             x[v] = spill(x[v], freq, threshold_shift, stream);
-            const __m256i quotient = divide(x[v], reciprocal, _mm256_srli_epi32(packed, 28));
+            const __m256i quotient = divide(x[v], reciprocal[v], _mm256_srli_epi32(packed[v], 28));
             x[v] = _mm256_add_epi32(_mm256_add_epi32(x[v], start), _mm256_mullo_epi32(quotient, _mm256_sub_epi32(total, freq)));
         }
     }

@@ -154,17 +154,20 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
             fits = false;
             break;
         }
-        for (unsigned v = kVectors; v-- > 0;) {
+        __m512i reciprocal[kVectors], packed[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) {
             __m512i index = load(job.symbols + row * kLanes + 16 * v);
             if constexpr (Contexts)
                 index = _mm512_add_epi32(index, _mm512_mullo_epi32(load(job.contexts + row * kLanes + 16 * v), alphabet));
-            const __m512i reciprocal = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
-            const __m512i packed = gather<sizeof(EncodeSymbol)>(&table->packed, index);
-            reciprocals = _mm512_and_si512(reciprocals, reciprocal);
-            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed, low14), one);
-            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed, 14), low14);
+            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
+            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+        }
+        for (unsigned v = kVectors; v-- > 0;) {
+            reciprocals = _mm512_and_si512(reciprocals, reciprocal[v]);
+            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed[v], low14), one);
+            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed[v], 14), low14);
             x[v] = spill(x[v], _mm512_sllv_epi32(freq, threshold_shift), stream);
-            const __m512i quotient = divide(x[v], reciprocal, _mm512_srli_epi32(packed, 28));
+            const __m512i quotient = divide(x[v], reciprocal[v], _mm512_srli_epi32(packed[v], 28));
             x[v] = _mm512_add_epi32(_mm512_add_epi32(x[v], start), _mm512_mullo_epi32(quotient, _mm512_sub_epi32(total, freq)));
         }
     }

@@ -76,11 +76,8 @@ def decode_a(data: bytes, n: int) -> bytes:
     states = [int.from_bytes(data[position + 2 * k : position + 2 * k + 2], "little") for k in range(256)]
     position += 512
     out = bytearray(n)
-    order = [64 * g + 2 * k + parity for g in range(4) for parity in range(2) for k in range(32)]
     for row in range(0, n, 256):
-        for lane in order:
-            if row + lane >= n:
-                continue
+        for lane in range(min(256, n - row)):
             symbol, freq, bias = slots[states[lane] % 256]
             out[row + lane] = symbol
             states[lane] = freq * (states[lane] // 256) + bias
