@@ -76,12 +76,12 @@ def scale_indexes(n: int) -> U8:
 
 
 @lru_cache(maxsize=1)
-def scale_freqs() -> npt.NDArray[np.uint16]:
-    """(64, 256) frequencies of rounded Gaussians, each with the sum 2**12 and none 0."""
+def context_tables() -> ContextTables:
+    """(64, 256) frequencies of rounded Gaussians, each row with the sum 2**12; -128 is the escape of the rarest."""
     edges = np.arange(257) - 128.5
     cdf = np.array([[0.5 * (1 + math.erf(x / scale / math.sqrt(2))) for x in edges] for scale in SCALES])
-    counts = np.rint(np.diff(cdf, axis=1) * 2**24).astype(np.int64) + 1
-    return ContextTables.from_counts(counts, precision=PRECISION).freqs
+    counts = np.rint(np.diff(cdf, axis=1) * 2**24).astype(np.int64)
+    return ContextTables.from_counts(counts, precision=PRECISION, escape=0)
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,6 @@ class Contexts(_Symbols):
         _core.set_isa(self.isa)
         view = memoryview(pieces[0])
         return [context_tables().decode(view[8:], scale_indexes(int.from_bytes(view[:8], "little")))]
-
-
-@lru_cache(maxsize=1)
-def context_tables() -> ContextTables:
-    return ContextTables(scale_freqs(), precision=PRECISION)
 
 
 @dataclass(frozen=True)

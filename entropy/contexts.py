@@ -48,6 +48,8 @@ class ContextTables:
     freqs: (tables, alphabet) integers, each row with the sum 2**precision; 0 = the symbol does not occur.
     precision: 10 to 14 bits. 12 is the fastest that most data need.
     dtype: of the symbols, uint8 (alphabets of up to 256) or uint16 (up to 16384).
+    escape: a symbol with a frequency in every row. Symbols without a frequency, and this one itself, are coded as
+        it and listed apart (bytes as a block, others as they are). None: such symbols can't be coded.
     Raises ValueError for rows with another sum, too many tables (65536) or too large an alphabet.
 
     >>> import numpy as np
@@ -58,7 +60,7 @@ class ContextTables:
     array([0, 0, 2, 2], dtype=uint8)
     """
 
-    def __init__(self, freqs: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8) -> None:
+    def __init__(self, freqs: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8, escape: int | None = None) -> None:
         array = np.asarray(freqs)
         if array.dtype.kind not in "iu":
             raise TypeError(f"frequencies must be integers, not {array.dtype}")
@@ -66,24 +68,35 @@ class ContextTables:
             raise ValueError("frequencies must lie between 0 and 2**14")
         self.freqs: npt.NDArray[np.uint16] = np.ascontiguousarray(array, dtype=np.uint16)
         self.precision = precision
+        self.escape = escape
         self.dtype = np.dtype(dtype)
         _output((), self.dtype, None)
         make = _core.ContextTables8 if self.dtype == np.uint8 else _core.ContextTables16
-        self._tables = make(self.freqs, precision)
+        self._tables = make(self.freqs, precision, escape)
 
     @classmethod
-    def from_counts(cls, counts: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8) -> ContextTables:
+    def from_counts(
+        cls, counts: npt.ArrayLike, *, precision: int = 12, dtype: npt.DTypeLike = np.uint8, escape: int | None = None
+    ) -> ContextTables:
         """Tables near the smallest coded size for counts, (tables, alphabet) integers below 2**32.
 
-        A count of 0 means that the symbol does not occur: add 1 where it might.
+        A count of 0 means that the symbol does not occur, or is escaped: add 1 where it might and there is no escape.
+        With one, symbols rarer than half a slot (2**-(precision + 1)) lose theirs to it.
         """
         array = np.asarray(counts)
         if array.dtype.kind not in "iu":
             raise TypeError(f"counts must be integers, not {array.dtype}")
         if array.size and (array.min() < 0 or array.max() >= 1 << 32):
             raise ValueError("counts must lie between 0 and 2**32 - 1")
+        if escape is not None and array.ndim == 2:
+            array = array.astype(np.int64)
+            rare = array << (precision + 1) < array.sum(axis=1, keepdims=True)
+            rare[:, escape] = True
+            array[:, escape] = np.maximum(1, np.where(rare, array, 0).sum(axis=1))
+            rare[:, escape] = False
+            array[rare] = 0
         freqs = _core.normalise_counts(np.ascontiguousarray(array, dtype=np.uint32), precision)
-        return cls(freqs, precision=precision, dtype=dtype)
+        return cls(freqs, precision=precision, dtype=dtype, escape=escape)
 
     def encode(self, symbols: npt.ArrayLike, contexts: npt.ArrayLike) -> bytes:
         """symbols of the tables' dtype and contexts (uint8 or uint16, the table of each) of the same shape.

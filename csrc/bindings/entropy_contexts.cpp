@@ -1,6 +1,8 @@
 // Symbols coded with tables chosen by context: entropy/contexts.h on numpy arrays.
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -40,11 +42,12 @@ template <typename Symbol>
 void bind_width(py::module_ &m, const char *class_name) {
     using Tables = entropy::ContextTables<Symbol>;
     py::class_<Tables>(m, class_name)
-        .def(py::init([](const Array<uint16_t> &freqs, unsigned precision) {
+        .def(py::init([](const Array<uint16_t> &freqs, unsigned precision, std::optional<Symbol> escape) {
                  if (freqs.ndim() != 2) throw std::invalid_argument("freqs must have the shape (tables, alphabet)");
-                 return Tables({freqs.data(), freqs.data() + freqs.size()}, static_cast<size_t>(freqs.shape(1)), precision);
+                 return Tables({freqs.data(), freqs.data() + freqs.size()}, static_cast<size_t>(freqs.shape(1)), precision,
+                               escape);
              }),
-             py::arg("freqs").noconvert(), py::arg("precision"))
+             py::arg("freqs").noconvert(), py::arg("precision"), py::arg("escape"))
         .def(
             "encode",
             [](const Tables &tables, const Array<Symbol> &symbols, const Array<uint16_t> &contexts) {

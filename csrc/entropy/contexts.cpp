@@ -30,8 +30,9 @@ size_t chunk_count(size_t n) { return n == 0 ? 0 : (n - 1) / kContextChunk + 1; 
 }  // namespace
 
 template <typename Symbol>
-ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision)
-    : freqs_(std::move(freqs)), alphabet_(alphabet), precision_(precision) {
+ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision,
+                                     std::optional<Symbol> escape)
+    : freqs_(std::move(freqs)), alphabet_(alphabet), precision_(precision), escape_(escape) {
     if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
         throw std::invalid_argument("precision must be 10 to 14");
     if (alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet))
@@ -42,9 +43,15 @@ ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabe
         if (std::accumulate(&freqs_[first], &freqs_[first] + alphabet, uint32_t{0}) != 1u << precision)
             throw std::invalid_argument("the frequencies of table " + std::to_string(first / alphabet) + " do not sum to 2^" +
                                         std::to_string(precision));
+    if (escape && *escape >= alphabet) throw std::invalid_argument("the escape must be a symbol of the alphabet");
     encode_.resize(freqs_.size());
-    for (size_t first = 0; first < freqs_.size(); first += alphabet)
+    for (size_t first = 0; first < freqs_.size(); first += alphabet) {
         rans_b::build_encode_table(std::span(freqs_).subspan(first, alphabet), &encode_[first]);
+        if (!escape) continue;
+        if (freqs_[first + *escape] == 0) throw std::invalid_argument("the escape must have a frequency in every table");
+        for (size_t s = 0; s < alphabet; ++s)
+            if (freqs_[first + s] == 0) encode_[first + s] = encode_[first + *escape];
+    }
     decode_.build(freqs_, alphabet, precision, sizeof(Symbol));
 }
 
@@ -53,11 +60,59 @@ void ContextTables<Symbol>::check_contexts(const uint16_t *contexts, size_t n) c
     if (one_past_most(contexts, n) > count()) throw std::invalid_argument("a context has no table");
 }
 
-// Sizes of all chunks but the last as varints; then each chunk: its final states, its stream.
+// Where the tables have an escape: the number of escaped symbols (varint), and unless it is 0, their values: bytes as a block
+// with its size (varint), 16-bit ones as they are.
+template <typename Symbol>
+void ContextTables<Symbol>::encode_escapes(const Symbol *symbols, const uint16_t *contexts, size_t n,
+                                           std::vector<uint8_t> &out) const {
+    std::vector<Symbol> escaped;
+    for (size_t i = 0; i < n; ++i)
+        if (symbols[i] == *escape_ || freqs_[contexts[i] * alphabet_ + symbols[i]] == 0) escaped.push_back(symbols[i]);
+    uint8_t varint[8];
+    out.insert(out.end(), varint, write_varint(varint, escaped.size()));
+    if (escaped.empty()) return;
+    if constexpr (sizeof(Symbol) == 1) {
+        std::vector<uint8_t> block(block_bound(escaped.size()));
+        block.resize(encode_block(escaped.data(), escaped.size(), block.data()));
+        out.insert(out.end(), varint, write_varint(varint, block.size()));
+        out.insert(out.end(), block.begin(), block.end());
+    } else {
+        for (const Symbol value : escaped) {
+            out.push_back(static_cast<uint8_t>(value));
+            out.push_back(static_cast<uint8_t>(value >> 8));
+        }
+    }
+}
+
+template <typename Symbol>
+std::vector<Symbol> ContextTables<Symbol>::decode_escapes(const uint8_t *&data, const uint8_t *end, size_t n) const {
+    const size_t count = read_varint(data, end);
+    if (count > n) throw CorruptData("entropy contexts: more escapes than symbols");
+    std::vector<Symbol> escaped(count);
+    if (count == 0) return escaped;
+    if constexpr (sizeof(Symbol) == 1) {
+        const size_t size = read_varint(data, end);
+        if (size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: escapes are cut off");
+        decode_block(data, size, escaped.data(), count);
+        data += size;
+    } else {
+        if (2 * count > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: escapes are cut off");
+        for (Symbol &value : escaped) {
+            value = static_cast<Symbol>(data[0] | data[1] << 8);
+            data += 2;
+        }
+    }
+    if (one_past_most(escaped.data(), count) > alphabet_)
+        throw CorruptData("entropy contexts: an escape lies outside the alphabet");
+    return escaped;
+}
+
+// Escapes; sizes of all chunks but the last as varints; then each chunk: its final states, its stream.
 template <typename Symbol>
 void ContextTables<Symbol>::encode(const Symbol *symbols, const uint16_t *contexts, size_t n, std::vector<uint8_t> &out) const {
     check_contexts(contexts, n);
     if (one_past_most(symbols, n) > alphabet_) throw std::invalid_argument("a symbol lies outside the alphabet");
+    if (escape_ && n != 0) encode_escapes(symbols, contexts, n, out);
     std::vector<uint8_t> sizes, chunks;
     std::vector<uint8_t> room(std::min(n, kContextChunk) * 2 + rans_b::kRowBytes);
     for (size_t first = 0; first < n; first += kContextChunk) {
@@ -83,8 +138,10 @@ template <typename Symbol>
 void ContextTables<Symbol>::decode(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) const {
     check_contexts(contexts, n);
     const uint8_t *const end = data + size;
+    std::vector<Symbol> escaped;
+    if (escape_ && n != 0) escaped = decode_escapes(data, end, n);
     const size_t chunks = chunk_count(n);
-    if (chunks > size + 1) throw CorruptData("entropy contexts: chunks are missing");
+    if (chunks > static_cast<size_t>(end - data) + 1) throw CorruptData("entropy contexts: chunks are missing");
     std::vector<size_t> sizes(chunks);
     for (size_t k = 0; k + 1 < chunks; ++k) sizes[k] = read_varint(data, end);
     rans_b::DecodeJob<Symbol> jobs[2];
@@ -111,6 +168,14 @@ void ContextTables<Symbol>::decode(const uint8_t *data, size_t size, const uint1
             rans_b::decode(job);
     }
     if (data != end) throw CorruptData("entropy contexts: bytes are left");
+    if (!escape_) return;
+    size_t used = 0;
+    for (Symbol *place = std::find(symbols, symbols + n, *escape_); place != symbols + n;
+         place = std::find(place + 1, symbols + n, *escape_)) {
+        if (used == escaped.size()) throw CorruptData("entropy contexts: escapes are missing");
+        *place = escaped[used++];
+    }
+    if (used != escaped.size()) throw CorruptData("entropy contexts: escapes are left");
 }
 
 void normalise_rows(std::span<const uint32_t> counts, size_t alphabet, unsigned precision, std::span<uint16_t> freqs) {

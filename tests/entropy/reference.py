@@ -157,7 +157,7 @@ def decode_block(data: bytes, n: int) -> bytes:
 
 def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision: int, data: bytes) -> list[int]:
     n = len(contexts)
-    chunks = -(-n // (1 << 18))
+    chunks = -(-n // (1 << 20))
     position, sizes = 0, []
     for _ in range(chunks - 1):
         size, position = varint(data, position)
@@ -165,7 +165,7 @@ def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision:
     out: list[int] = []
     for k in range(chunks):
         end = position + sizes[k] if k < len(sizes) else len(data)
-        of_chunk = contexts[k << 18 : (k + 1) << 18]
+        of_chunk = contexts[k << 20 : (k + 1) << 20]
         bits = Bits(data[position:end])
         states = read_states(bits, 32 if len(of_chunk) >= 4096 else 4)
         words = data[position + bits.finish() : end]

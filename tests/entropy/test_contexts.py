@@ -92,6 +92,24 @@ def test_given_tables_round_trip(case, precision):
         np.testing.assert_array_equal(decoded, symbols)
 
 
+@settings(max_examples=100, deadline=None)
+@given(problems, st.integers(0, 20))
+def test_escapes(case, escape):
+    symbols, contexts = case
+    contexts = contexts % 50
+    alphabet = max(escape, int(symbols.max(initial=0))) + 1
+    counts = np.zeros((50, alphabet), np.int64)
+    np.add.at(counts, (contexts[::3], symbols[::3]), 1000)
+    tables = ContextTables.from_counts(counts, dtype=symbols.dtype, escape=escape)
+    encoded = on_every_isa(lambda: tables.encode(symbols, contexts))
+    assert len(set(encoded)) == 1
+    for decoded in on_every_isa(lambda: tables.decode(encoded[0], contexts)):
+        np.testing.assert_array_equal(decoded, symbols)
+    for size in range(0, len(encoded[0]), 1 + len(encoded[0]) // 20):
+        with pytest.raises(CorruptDataError):
+            tables.decode(encoded[0][:size], contexts)
+
+
 @settings(max_examples=40, deadline=None)
 @given(problems)
 def test_reference_decoder_agrees(case):
@@ -100,7 +118,7 @@ def test_reference_decoder_agrees(case):
     assert reference.decode_fitted(encoded, contexts.tolist()) == symbols.tolist()
 
 
-@pytest.mark.parametrize("n", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, (1 << 19) + 5000, 3 << 18])
+@pytest.mark.parametrize("n", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, (2 << 20) + 5000, 3 << 20])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_chunks(n, dtype):
     symbols, contexts = problem(n, n, 64, 200, dtype)
