@@ -23,7 +23,7 @@ from bench.codec import Buffer, Codec, Source
 from bench.measure import Row, measure_in_child
 from laconic import _core
 from laconic.entropy import blocks
-from laconic.entropy.contexts import ContextTables
+from laconic.entropy.contexts import ContextTables, decode_order1, encode_order1
 
 ISAS = ("scalar", "avx2", "avx512")
 SCALES = np.geomspace(0.11, 40.0, 64)
@@ -44,7 +44,10 @@ def rows(quick: bool) -> list[Row]:
         for name, symbols in sets(n).items():
             path = Path(scratch) / name
             path.write_bytes(symbols.tobytes())
-            for codec in context_codecs if name == "context_tables" else block_codecs:
+            codecs = context_codecs if name == "context_tables" else block_codecs
+            if name == "text_bytes":
+                codecs = codecs + [Order1(isa) for isa in isas]
+            for codec in codecs:
                 row: Row = {"kind": "entropy", "set": name, "file": f"{name}, {symbols.size} symbols", "codec": codec.name}
                 row |= {"level": codec.level, "options": codec.options, "isa": getattr(codec, "isa", "")}
                 result.append(row | measure_in_child(codec, Source(path)))
@@ -121,6 +124,35 @@ class Blocks(_Symbols):
         _core.set_isa(self.isa)
         view = memoryview(pieces[0])
         return [blocks.decode_blocks(view[8:], int.from_bytes(view[:8], "little"))]
+
+
+@dataclass(frozen=True)
+class Order1(_Symbols):
+    """`laconic.entropy.contexts.encode_order1`."""
+
+    packages: Sequence[str] = ("laconic",)
+    module: str = "laconic.entropy.contexts"
+    isa: str = ""
+
+    def __init__(self, isa: str) -> None:
+        object.__setattr__(self, "isa", isa)
+
+    @property
+    def name(self) -> str:
+        return "laconic:B-order1"
+
+    @property
+    def options(self) -> str:
+        return f"chunks of 2^20 symbols, 11 bits, one thread, {self.isa}"
+
+    def encode(self, prepared: U8) -> list[bytes]:
+        _core.set_isa(self.isa)
+        return [len(prepared).to_bytes(8, "little") + encode_order1(prepared)]
+
+    def decode(self, pieces: list[bytes]) -> list[Buffer]:
+        _core.set_isa(self.isa)
+        view = memoryview(pieces[0])
+        return [decode_order1(view[8:], int.from_bytes(view[:8], "little"))]
 
 
 @dataclass(frozen=True)

@@ -151,3 +151,36 @@ def decode_contexts(data: Buffer, contexts: npt.ArrayLike, *, dtype: npt.DTypeLi
     out = _output(indexes.shape, dtype, out)
     _core.decode_fitted(data, indexes, out)
     return out
+
+
+def encode_order1(symbols: npt.ArrayLike, *, precision: int = 0) -> bytes:
+    """Bytes whose context is the byte before: the tables are fitted and stored, bytes that predict alike share one.
+
+    symbols: uint8, any shape (coded in C order). precision: 10 to 14 bits, 0 = 11, whose tables stay in the caches.
+
+    >>> import numpy as np
+    >>> text = np.frombuffer(b"the rain in spain stays mainly in the plain, " * 1000, np.uint8)
+    >>> len(encode_order1(text)) / text.size < 0.16
+    True
+    >>> bool((decode_order1(encode_order1(text), text.size) == text).all())
+    True
+    """
+    if precision != 0 and not 10 <= precision <= 14:
+        raise ValueError(f"precision must be 10 to 14, or 0: {precision}")
+    array = np.ascontiguousarray(symbols)
+    if array.dtype != np.uint8:
+        raise TypeError(f"symbols must be uint8, not {array.dtype}")
+    data: bytes = _core.encode_order1(array, precision)
+    return data
+
+
+def decode_order1(data: Buffer, n: int, *, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:
+    """The n bytes that `encode_order1` coded: uint8, shape (n,). CorruptDataError when data is not that."""
+    if n < 0:
+        raise ValueError(f"n must not be negative: {n}")
+    if out is None:
+        out = np.empty(n, np.uint8)
+    elif out.dtype != np.uint8 or out.shape != (n,) or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(f"out must be a writeable C-contiguous uint8 array of shape ({n},)")
+    _core.decode_order1(data, out)
+    return out

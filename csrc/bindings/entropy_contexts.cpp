@@ -100,6 +100,28 @@ void bind_entropy_contexts(py::module_ &m) {
     bind_width<uint8_t>(m, "ContextTables8");
     bind_width<uint16_t>(m, "ContextTables16");
     m.def(
+        "encode_order1",
+        [](const Array<uint8_t> &symbols, unsigned precision) {
+            const size_t n = static_cast<size_t>(symbols.size());
+            std::vector<uint8_t> out;
+            {
+                py::gil_scoped_release release;
+                out = entropy::encode_order1(symbols.data(), n, precision);
+            }
+            return to_bytes(out);
+        },
+        py::arg("symbols").noconvert(), py::arg("precision"));
+    m.def(
+        "decode_order1",
+        [](const py::buffer &data, Array<uint8_t> &out) {
+            const Input input(data);
+            uint8_t *symbols = out.mutable_data();
+            const size_t n = static_cast<size_t>(out.size());
+            py::gil_scoped_release release;
+            entropy::decode_order1(input.data, input.size, symbols, n);
+        },
+        py::arg("data"), py::arg("out").noconvert());
+    m.def(
         "normalise_counts",
         [](const Array<uint32_t> &counts, unsigned precision) {
             if (counts.ndim() != 2) throw std::invalid_argument("counts must have the shape (tables, alphabet)");

@@ -79,7 +79,7 @@ bool encode_rows_scalar(EncodeRows<Symbol> &job) {
     return job.contexts != nullptr ? encode_rows_with<Symbol, K, true>(job) : encode_rows_with<Symbol, K, false>(job);
 }
 
-template <typename Symbol, unsigned K, bool Packed, bool Contexts>
+template <typename Symbol, unsigned K, bool Packed, Context Kind>
 void decode_rows_with(DecodeRows<Symbol> &job) {
     const Slots tables(*job.tables);
     const uint8_t *stream = job.stream;
@@ -88,22 +88,30 @@ void decode_rows_with(DecodeRows<Symbol> &job) {
     size_t row = 0;
     for (; row < job.rows && stream <= job.limit; ++row) {
         Symbol *const out = job.symbols + row * K;
-        const uint16_t *const contexts = Contexts ? job.contexts + row * K : nullptr;
-        for (unsigned lane = 0; lane < K; ++lane)
-            out[lane] = decode_one<Symbol, Packed>(states[lane], tables, Contexts ? contexts[lane] : 0, stream);
+        for (unsigned lane = 0; lane < K; ++lane) {
+            size_t table = 0;
+            if constexpr (Kind == Context::given) table = job.contexts[row * K + lane];
+            if constexpr (Kind == Context::previous) table = job.table_of[*(out + lane - K)];
+            out[lane] = decode_one<Symbol, Packed>(states[lane], tables, table, stream);
+        }
     }
     std::copy_n(states, K, job.states);
     job.advance(row, K, stream);
 }
 
+template <typename Symbol, unsigned K, bool Packed>
+void decode_rows_of(DecodeRows<Symbol> &job) {
+    if (job.contexts != nullptr) return decode_rows_with<Symbol, K, Packed, Context::given>(job);
+    if (job.table_of != nullptr) return decode_rows_with<Symbol, K, Packed, Context::previous>(job);
+    decode_rows_with<Symbol, K, Packed, Context::none>(job);
+}
+
 template <typename Symbol, unsigned K>
 void decode_rows_scalar(DecodeRows<Symbol> &job) {
-    const bool contexts = job.contexts != nullptr;
     if constexpr (sizeof(Symbol) == 1) {
-        if (job.tables->packed())
-            return contexts ? decode_rows_with<Symbol, K, true, true>(job) : decode_rows_with<Symbol, K, true, false>(job);
+        if (job.tables->packed()) return decode_rows_of<Symbol, K, true>(job);
     }
-    contexts ? decode_rows_with<Symbol, K, false, true>(job) : decode_rows_with<Symbol, K, false, false>(job);
+    decode_rows_of<Symbol, K, false>(job);
 }
 
 template <typename Symbol>
@@ -137,7 +145,7 @@ bool has_room(const DecodeJob<Symbol> &job) {
 
 template <typename Symbol>
 DecodeRows<Symbol> rows_of(DecodeJob<Symbol> &job) {
-    return {job.tables,       job.symbols, job.contexts, job.n / job.lanes, job.stream, job.end - (has_room(job) ? kRowBytes : 0),
+    return {job.tables,       job.symbols, job.contexts, job.table_of, job.n / job.lanes, job.stream, job.end - (has_room(job) ? kRowBytes : 0),
             job.states.data()};
 }
 
@@ -151,7 +159,9 @@ void finish(DecodeJob<Symbol> &job, DecodeRows<Symbol> &rows) {
     if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
     const Slots tables(*job.tables);
     for (unsigned lane = 0; lane < job.n % job.lanes && rows.stream <= tail.end(); ++lane) {
-        const size_t context = rows.contexts == nullptr ? 0 : rows.contexts[lane];
+        size_t context = 0;
+        if (rows.contexts != nullptr) context = rows.contexts[lane];
+        if (rows.table_of != nullptr) context = rows.table_of[*(rows.symbols + lane - job.lanes)];
         rows.symbols[lane] = job.tables->packed() ? decode_one<Symbol, true>(job.states[lane], tables, context, rows.stream)
                                                   : decode_one<Symbol, false>(job.states[lane], tables, context, rows.stream);
     }
