@@ -8,6 +8,7 @@
 
 #include "entropy/block_format.h"
 #include "entropy/histogram.h"
+#include "entropy/noise.h"
 #include "entropy/log2_fixed.h"
 #include "entropy/rans_a.h"
 #include "entropy/rans_b.h"
@@ -373,6 +374,7 @@ size_t encode_block(const uint8_t *symbols, size_t n, uint8_t *out, const BlockO
     if (options.precision != 0 && (options.precision < static_cast<int>(rans_b::kMinPrecision) ||
                                    options.precision > static_cast<int>(rans_b::kMaxPrecision)))
         throw std::invalid_argument("precision must be 10 to 14, or 0");
+    if (options.profile == Profile::automatic && looks_like_noise(symbols, n)) return encode_raw(symbols, n, out);
     const bool fast = options.profile == Profile::a || (options.profile == Profile::automatic && options.prefer_speed);
     if (fast && n >= kSampleFrom)
         if (const size_t size = encode_sampled(symbols, n, out, options)) return size;

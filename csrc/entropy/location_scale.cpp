@@ -1,0 +1,151 @@
+#include "entropy/location_scale.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "entropy/categorical.h"
+#include "entropy/cpu.h"
+#include "entropy/location_scale_kernel.h"
+
+namespace laconic {
+
+namespace location_scale {
+
+const Kernels &scalar_kernels() { return Loops<Lanes1>::kernels; }
+
+const Kernels &kernels() {
+#if defined(LACONIC_X86)
+    switch (active_isa()) {
+        case Isa::avx512:
+            return avx512_kernels();
+        case Isa::avx2:
+            return avx2_kernels();
+        case Isa::scalar:
+            break;
+    }
+#endif
+    return scalar_kernels();
+}
+
+namespace {
+
+constexpr double kMaxMean = 4294967296.0;
+constexpr std::uint64_t kMantissa = (std::uint64_t{1} << 52) - 1;
+
+// Adding and taking away 1.5 2^52 rounds to an integer, ties to even, without libm.
+std::int64_t round_to_integer(double x) {
+    constexpr double magic = 6755399441055744.0;
+    return std::bit_cast<std::int64_t>(x + magic) - std::bit_cast<std::int64_t>(magic);
+}
+
+// The number of thresholds at or below the mantissa f is 16 log2(1 + f) rounded to nearest: floor(16 f), or one or two more.
+int scale_index(double scale) {
+    const std::uint64_t bits = std::bit_cast<std::uint64_t>(scale);
+    const std::uint64_t mantissa = bits & kMantissa;
+    const auto sixteenth = static_cast<int>(mantissa >> 48);
+    const int step = sixteenth + (mantissa >= kScaleThresholds[sixteenth]) + (mantissa >= kScaleThresholds[sixteenth + 1]);
+    const int octave = static_cast<int>(bits >> 52) - 1023;
+    return std::clamp(octave * kScaleSteps + step + kScaleOrigin, 0, kScaleCount - 1);
+}
+
+}  // namespace
+
+template <class Float>
+Quantised quantise(const Float *means, std::size_t mean_stride, const Float *scales, std::size_t scale_stride,
+                   const std::uint8_t *families, std::size_t family_stride, std::size_t n, std::int64_t *out, std::size_t *bad) {
+    for (std::size_t j = 0; j < n; ++j) {
+        const double mean = means[j * mean_stride];
+        const double scale = scales[j * scale_stride];
+        if (!(mean >= -kMaxMean && mean <= kMaxMean)) {
+            *bad = j;
+            return Quantised::bad_mean;
+        }
+        if (!(scale > 0 && scale <= 1.7976931348623157e308)) {
+            *bad = j;
+            return Quantised::bad_scale;
+        }
+        out[j] = pack(round_to_integer(mean * (1 << kMeanBits)), families[j * family_stride], scale_index(scale));
+    }
+    return Quantised::ok;
+}
+
+template Quantised quantise(const float *, std::size_t, const float *, std::size_t, const std::uint8_t *, std::size_t,
+                            std::size_t, std::int64_t *, std::size_t *);
+template Quantised quantise(const double *, std::size_t, const double *, std::size_t, const std::uint8_t *, std::size_t,
+                            std::size_t, std::int64_t *, std::size_t *);
+
+template <class Float>
+bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
+    for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
+        std::uint64_t total = 0;
+        for (int j = 0; j < components; ++j) {
+            const auto p = static_cast<double>(probabilities[j]);
+            total += p >= 0 && p <= kMaxProbability ? static_cast<std::uint64_t>(p * kRowWeightOne) : std::uint64_t{1} << 32;
+        }
+        if (!sums_to_one(total, static_cast<std::size_t>(components))) {
+            *bad = i;
+            return false;
+        }
+        const std::uint64_t factor = (std::uint64_t{1} << (32 + kWeightBits)) / total;
+        std::uint64_t sum = 0;
+        std::uint32_t before = 0;
+        for (int j = 0; j < components; ++j) {
+            sum += static_cast<std::uint64_t>(static_cast<double>(probabilities[j]) * kRowWeightOne);
+            const auto after = j + 1 == components ? 1u << kWeightBits : static_cast<std::uint32_t>(sum * factor >> 32);
+            out[j] = after - before;
+            before = after;
+        }
+    }
+    return true;
+}
+
+template bool quantise_weights(const float *, int, std::size_t, std::uint32_t *, std::size_t *);
+template bool quantise_weights(const double *, int, std::size_t, std::uint32_t *, std::size_t *);
+
+}  // namespace location_scale
+
+using location_scale::Mixed;
+using location_scale::Single;
+
+bool LocationScaleModel::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const {
+    return location_scale::kernels().intervals(parameters_ + first * stride(), stride(), n, symbols, out);
+}
+
+bool LocationScaleModel::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                                Interval *out) const {
+    return location_scale::kernels().locate(parameters_ + first * stride(), stride(), n, slots, symbols, out);
+}
+
+std::uint64_t LocationScaleModel::escape(std::size_t i, std::int64_t symbol) const {
+    const Single<Lanes1> d(Lanes1::set(parameters_[i * stride()]));
+    return fold_outside(d.low.v, d.high.v, symbol);
+}
+
+std::int64_t LocationScaleModel::unescape(std::size_t i, std::uint64_t value) const {
+    const Single<Lanes1> d(Lanes1::set(parameters_[i * stride()]));
+    return unfold_outside(d.low.v, d.high.v, value);
+}
+
+bool MixtureModel::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const {
+    const std::size_t row = first * stride();
+    return location_scale::kernels().mixture_intervals(parameters_ + row, weights_ + row, stride(), components_, n, symbols, out);
+}
+
+bool MixtureModel::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                          Interval *out) const {
+    const std::size_t row = first * stride();
+    return location_scale::kernels().mixture_locate(parameters_ + row, weights_ + row, stride(), components_, n, slots, symbols,
+                                                    out);
+}
+
+std::uint64_t MixtureModel::escape(std::size_t i, std::int64_t symbol) const {
+    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    return fold_outside(d.low.v, d.high.v, symbol);
+}
+
+std::int64_t MixtureModel::unescape(std::size_t i, std::uint64_t value) const {
+    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    return unfold_outside(d.low.v, d.high.v, value);
+}
+
+}  // namespace laconic
