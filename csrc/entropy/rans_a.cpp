@@ -22,20 +22,18 @@ inline void encode_one(uint16_t &state, uint8_t symbol, const EncodeTable &table
     state = static_cast<uint16_t>(x + table.start[symbol] + quotient * (256 - freq));
 }
 
-// A slot in one word: symbol | freq << 8 | bias << 16.
 struct PackedTable {
     std::array<uint32_t, 256> slots;
 
     explicit PackedTable(const DecodeTable &table) {
-        for (unsigned q = 0; q < 256; ++q)
-            slots[q] = table.symbol[q] | static_cast<uint32_t>(table.freq[q]) << 8 | static_cast<uint32_t>(table.bias[q]) << 16;
+        for (unsigned q = 0; q < 256; ++q) slots[q] = packed_slot(table.freq[q], table.bias[q], table.symbol[q]);
     }
 };
 
 // Without a branch: r = 1 where a byte is due. Reads stream[0] in any case.
 inline uint8_t decode_one(uint16_t &state, const PackedTable &table, const uint8_t *&stream) {
     const uint32_t entry = table.slots[state & 0xff];
-    const uint32_t y = ((entry >> 8) & 0xff) * (state >> 8) + (entry >> 16);
+    const uint32_t y = pop(state, entry);
     const uint32_t r = (y - 256) >> 31;
     state = static_cast<uint16_t>(y << (8 * r) | (*stream & (0u - r)));
     stream += r;

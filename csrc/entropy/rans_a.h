@@ -11,12 +11,12 @@
 #include <cstdint>
 #include <span>
 
+#include "entropy/lane.h"
+
 namespace laconic::entropy::rans_a {
 
 constexpr unsigned kLanes = 256;
-constexpr unsigned kPrecision = 8;
 constexpr size_t kRowBytes = kLanes;  // a row takes no more from the stream
-constexpr uint16_t kStart = 256;      // every lane's state before the first symbol is coded and after the last is decoded
 
 // By symbol: x -> x + start + floor(x / freq) * (256 - freq).
 struct EncodeTable {

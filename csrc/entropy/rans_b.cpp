@@ -14,14 +14,12 @@ namespace {
 
 // One symbol onto a lane's state; a word leaves first when the state would grow past 2^31.
 inline void encode_one(uint32_t &x, const EncodeSymbol &symbol, unsigned precision, uint8_t *&stream) {
-    const uint32_t freq = symbol.freq();
-    if (x >= freq << (kStateBits - precision)) {
+    if (must_spill(x, symbol, precision)) {
         *--stream = static_cast<uint8_t>(x >> 8);
         *--stream = static_cast<uint8_t>(x);
         x >>= 16;
     }
-    const uint32_t quotient = static_cast<uint32_t>((static_cast<uint64_t>(2 * x) * symbol.reciprocal) >> 32) >> symbol.shift();
-    x += symbol.start() + quotient * ((1u << precision) - freq);
+    x = push(x, symbol, precision);
 }
 
 // The tables' pointers by value, so that a loop keeps them in registers.
@@ -40,9 +38,7 @@ template <typename Symbol, bool Packed>
 inline Symbol decode_one(uint32_t &state, const Slots &tables, size_t context, const uint8_t *&stream) {
     const size_t slot = (context << tables.precision) + (state & ((1u << tables.precision) - 1));
     const uint32_t entry = tables.slots[slot];
-    const uint32_t high = state >> tables.precision;
-    const uint32_t x =
-        Packed ? ((entry >> 20) + 1) * high + ((entry >> 8) & 0xfff) : ((entry >> 14) + 1) * high + (entry & 0x3fff);
+    const uint32_t x = Packed ? pop_packed(state, entry, tables.precision) : pop_split(state, entry, tables.precision);
     const uint32_t word = stream[0] | static_cast<uint32_t>(stream[1]) << 8;
     const uint32_t due = x < kStart;
     state = x << (16 * due) | (word & (0u - due));
@@ -195,7 +191,7 @@ void DecodeTables::build(std::span<const uint16_t> freqs, size_t alphabet, unsig
         const uint32_t freq = freqs[k];
         if (freq == 0) continue;
         const uint32_t symbol = static_cast<uint32_t>(k % alphabet);
-        const uint32_t first = packed_ ? (freq - 1) << 20 | symbol : (freq - 1) << 14;
+        const uint32_t first = packed_ ? packed_slot(freq, 0, symbol) : (freq - 1) << 14;
         const uint32_t step = packed_ ? 1u << 8 : 1;
         for (uint32_t bias = 0; bias < freq; ++bias) slot[bias] = first + bias * step;
         if (!packed_) std::fill_n(symbols_.data() + (slot - slots_.data()), freq, static_cast<uint16_t>(symbol));
