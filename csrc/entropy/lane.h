@@ -1,4 +1,5 @@
-// What one lane does to its state, shared by the scalar coders and the CUDA kernels. rans_a.h and rans_b.h say what the numbers mean.
+// What one lane does to its state, shared by the scalar coders and the CUDA kernels. rans_a.h and rans_b.h say what the numbers
+// mean.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,9 @@ LACONIC_HOST_DEVICE uint32_t push(uint32_t x, EncodeSymbol symbol, unsigned prec
 }
 
 // A slot of a table of up to 12 bits for symbols of a byte: (freq - 1) << 20 | bias << 8 | symbol.
-LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t symbol) { return (freq - 1) << 20 | bias << 8 | symbol; }
+LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t symbol) {
+    return (freq - 1) << 20 | bias << 8 | symbol;
+}
 
 // The state after that slot's symbol; below kStart it needs a word.
 LACONIC_HOST_DEVICE uint32_t pop_packed(uint32_t x, uint32_t slot, unsigned precision) {
@@ -55,7 +58,9 @@ constexpr unsigned kPrecision = 8;
 constexpr uint16_t kStart = 256;  // every lane's state before the first symbol is coded and after the last is decoded
 
 // A slot in one word: symbol | freq << 8 | bias << 16.
-LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t symbol) { return symbol | freq << 8 | bias << 16; }
+LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t symbol) {
+    return symbol | freq << 8 | bias << 16;
+}
 
 // The state after that slot's symbol; below kStart it needs a byte.
 LACONIC_HOST_DEVICE uint32_t pop(uint32_t x, uint32_t slot) { return ((slot >> 8) & 0xff) * (x >> 8) + (slot >> 16); }

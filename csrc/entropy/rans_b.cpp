@@ -141,7 +141,13 @@ bool has_room(const DecodeJob<Symbol> &job) {
 
 template <typename Symbol>
 DecodeRows<Symbol> rows_of(DecodeJob<Symbol> &job) {
-    return {job.tables,       job.symbols, job.contexts, job.table_of, job.n / job.lanes, job.stream, job.end - (has_room(job) ? kRowBytes : 0),
+    return {job.tables,
+            job.symbols,
+            job.contexts,
+            job.table_of,
+            job.n / job.lanes,
+            job.stream,
+            job.end - (has_room(job) ? kRowBytes : 0),
             job.states.data()};
 }
 
