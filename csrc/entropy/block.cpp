@@ -101,6 +101,7 @@ struct ParsedB {
         job.lanes = lanes;
         job.symbols = symbols;
         job.contexts = nullptr;
+        job.table_of = nullptr;
         job.n = n;
         job.stream = data + bits.finish();
         job.end = data + size;
