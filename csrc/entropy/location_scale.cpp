@@ -76,24 +76,23 @@ template Quantised quantise(const double *, std::size_t, const double *, std::si
 
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
+    constexpr int kDrop = kRowWeightBits - kWeightBits;
     for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
-        std::uint64_t total = 0;
+        bool good = true;
+        std::uint32_t sum = 0, before = 0;
         for (int j = 0; j < components; ++j) {
-            const auto p = static_cast<double>(probabilities[j]);
-            total += p >= 0 && p <= kMaxProbability ? static_cast<std::uint64_t>(p * kRowWeightOne) : std::uint64_t{1} << 32;
-        }
-        if (!sums_to_one(total, static_cast<std::size_t>(components))) {
-            *bad = i;
-            return false;
-        }
-        const std::uint64_t factor = (std::uint64_t{1} << (32 + kWeightBits)) / total;
-        std::uint64_t sum = 0;
-        std::uint32_t before = 0;
-        for (int j = 0; j < components; ++j) {
-            sum += static_cast<std::uint64_t>(static_cast<double>(probabilities[j]) * kRowWeightOne);
-            const auto after = j + 1 == components ? 1u << kWeightBits : static_cast<std::uint32_t>(sum * factor >> 32);
+            const Float p = probabilities[j];
+            const bool possible = p >= 0 && p <= Float(kMaxProbability);
+            good &= possible;
+            sum += static_cast<std::uint32_t>(static_cast<std::int32_t>((possible ? p : Float(0)) * Float(kRowWeightOne)));
+            const std::uint32_t after = std::min((sum + (1u << (kDrop - 1))) >> kDrop, 1u << kWeightBits);
             out[j] = after - before;
             before = after;
+        }
+        out[components - 1] += (1u << kWeightBits) - before;
+        if (!good || !sums_to_one(sum, static_cast<std::size_t>(components))) {
+            *bad = i;
+            return false;
         }
     }
     return true;

@@ -61,7 +61,8 @@ template <class Float>
 Quantised quantise(const Float *means, std::size_t mean_stride, const Float *scales, std::size_t scale_stride,
                    const std::uint8_t *families, std::size_t family_stride, std::size_t n, std::int64_t *out, std::size_t *bad);
 
-// Rows of probabilities that sum to 1 to rows of weights that sum to 2^16. Returns false and the row if one is not such.
+// Rows of at most kMaxComponents probabilities that sum to 1 (to 2^-10) to rows of weights that sum to 2^16: partial sums are rounded, the last
+// component gets what is left. Returns false and the row if one is not such.
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad);
 
