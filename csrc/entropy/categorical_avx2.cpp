@@ -30,8 +30,15 @@ bool block_sums_f32(const float *row, std::size_t alphabet, std::uint32_t *sums)
 
 }  // namespace
 
-const CategoricalKernels &categorical_avx2_kernels() {
-    static constexpr CategoricalKernels set{block_sums_f32, block_sums<double>};
+template <>
+const RowKernels<float> &row_kernels_avx2() {
+    static constexpr RowKernels<float> set{block_sums_f32, edges<float>};
+    return set;
+}
+
+template <>
+const RowKernels<double> &row_kernels_avx2() {
+    static constexpr RowKernels<double> set{block_sums<double>, edges<double>};
     return set;
 }
 

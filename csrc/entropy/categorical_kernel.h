@@ -31,5 +31,14 @@ bool block_sums(const Float *row, std::size_t alphabet, std::uint32_t *sums) {
     return bad == 0;
 }
 
+template <class Float>
+void edges(const Float *block, std::size_t live, std::size_t first, std::uint32_t before, Rescale slots, std::uint32_t *out) {
+    for (std::size_t i = 0; i < live; ++i) {
+        out[i] = slots(first + i, before);
+        before += weight_of(block[i]);
+    }
+    out[live] = slots(first + live, before);
+}
+
 }  // namespace
 }  // namespace laconic
