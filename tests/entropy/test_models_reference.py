@@ -131,6 +131,10 @@ def rows_of(model: Model, x: np.ndarray, extra: list | None = None) -> list[list
     return [steps(d, v) if isinstance(d, Mixed) else [(d[v], d[v + 1] - d[v])] for d, v in zip(extra, flat, strict=True)]
 
 
+def lanes_for(n: int) -> int:
+    return 1 if n < 2**14 else 8 if n < 2**18 else 16
+
+
 def rans(rows: list[list[tuple[int, int]]], lanes: int) -> bytes:
     """Profile C's block, by the definition of the stack."""
     states, words = [2**31] * lanes, []
@@ -213,7 +217,7 @@ def location_scale_cases(n: int, seed: int = 0) -> list[tuple[LocationScale, np.
 @pytest.mark.parametrize("n", [1, 300, 2**14 + 77])
 def test_location_scale_messages(n: int, isa: str) -> None:
     for model, x in location_scale_cases(n, n):
-        expected = message(rans(rows_of(model, x), 1 if n < 2**14 else 16), x, 0)
+        expected = message(rans(rows_of(model, x), lanes_for(n)), x, 0)
         assert encode(x, model) == expected
         np.testing.assert_array_equal(decode(expected, model), x)
 
@@ -227,7 +231,7 @@ def test_mixture_messages(isa: str) -> None:
         x = np.rint(rng.normal(0, spread, n)).astype(np.int32)
         mixed = [Mixed([int(p) for p in ps], [int(w) for w in ws]) for ps, ws in zip(parts.parameters, weights, strict=True)]
         model = Mixture(parts, weights / 2**16)
-        expected = message(rans(rows_of(model, x, mixed), 1 if n < 2**14 else 16), x, 0)
+        expected = message(rans(rows_of(model, x, mixed), lanes_for(n)), x, 0)
         assert encode(x, model) == expected
         np.testing.assert_array_equal(decode(expected, model), x)
 
