@@ -1,11 +1,13 @@
-"""Entropy coding with a distribution for each symbol: ours on every instruction set, and constriction, on the same generated arrays in one run.
+"""Entropy coding with a distribution for each symbol: ours on every instruction set, and constriction, on the
+same generated arrays in one run.
 
     python bench/entropy_models.py [--quick] [--json OUT]
 
-Sets `gaussian`, `laplace`, `mixture4`, `categorical256` (float32 probabilities, and uint16 CDFs) and `binary`; all symbols are drawn from their
-models with a fixed seed. Times are process CPU time on one thread, medians after a warm-up. `encode_msyms` and `decode_msyms` include
-making the model from the arrays (floats to grid indexes); the `prepared_` ones do not. `ideal_bytes` is the information
-content under the float model. `peak_mib` is the process's peak so far, data included.
+Sets `gaussian`, `laplace`, `mixture4`, `categorical256` (float32 probabilities, and uint16 CDFs) and
+`binary`; all symbols are drawn from their models with a fixed seed. Times are process CPU time on one thread,
+medians after a warm-up. `encode_msyms` and `decode_msyms` include making the model from the arrays (floats to
+grid indexes); the `prepared_` ones do not. `ideal_bytes` is the information content under the float model.
+`peak_mib` is the process's peak so far, data included.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,8 +53,12 @@ def gaussian_cdf(z: Array) -> Array:
     return np.frompyfunc(lambda v: 0.5 * math.erfc(-v * 0.7071067811865476), 1, 1)(z).astype(float)
 
 
-def information(cdf: Callable[[Array], Array], x: Array, mean: Array, scale: Array, weights: Array | None = None) -> float:
-    """Bits of x in total; components on the last axis where there are weights. The tail that is the smaller is used on both sides."""
+def information(
+    cdf: Callable[[Array], Array], x: Array, mean: Array, scale: Array, weights: Array | None = None
+) -> float:
+    """Bits of x in total; components on the last axis where there are weights. The tail that is the smaller
+    is used on both sides.
+    """
     x = x if weights is None else x[:, None]
     low, high = (x - 0.5 - mean) / scale, (x + 0.5 - mean) / scale
     flip = low > 0
@@ -85,9 +93,9 @@ def tasks(quick: bool) -> list[Task]:
                 f"{n} symbols, scale 0.3 to 30",
                 "C",
                 x,
-                lambda ours=ours: ours(mean, scale),  # type: ignore[misc]
+                partial(ours, mean, scale),
                 bits,
-                lambda peer=peer: (getattr(_constriction().stream.model, peer)(-1000, 1000), wide),  # type: ignore[misc]
+                partial(constriction_quantised, peer, wide),
             )
         )
 
@@ -96,10 +104,19 @@ def tasks(quick: bool) -> list[Task]:
     scales = (scale[:m, None] * np.exp(rng.normal(0, 0.3, (m, 4)))).astype(np.float32)
     weights = rng.dirichlet([1.0] * 4, m).astype(np.float32)
     chosen = (weights.cumsum(1) > rng.uniform(0, 0.9999, (m, 1))).argmax(1)[:, None]
-    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[:, 0].astype(np.int32)
+    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[
+        :, 0
+    ].astype(np.int32)
     bits = information(gaussian_cdf, x, means.astype(float), scales.astype(float), weights.astype(float))
     out.append(
-        Task("mixture4", f"{m} symbols, 4 Gaussians each", "C", x, lambda: entropy.Mixture(entropy.Gaussian(means, scales), weights), bits)
+        Task(
+            "mixture4",
+            f"{m} symbols, 4 Gaussians each",
+            "C",
+            x,
+            lambda: entropy.Mixture(entropy.Gaussian(means, scales), weights),
+            bits,
+        )
     )
 
     r = n // 8
@@ -107,7 +124,9 @@ def tasks(quick: bool) -> list[Task]:
     symbols = np.minimum((rows.cumsum(1) < rng.uniform(0, 1, (r, 1))).sum(1), 255).astype(np.uint8)
     bits = float(-np.log2(np.maximum(rows[np.arange(r), symbols], 2.0**-60).astype(float)).sum())
     cdf = np.zeros((r, 257), np.uint32)
-    cdf[:, 1:] = np.arange(1, 257) + np.minimum(rows.cumsum(1, dtype=np.float64) * (65536 - 256), 65280).astype(np.uint32)
+    cdf[:, 1:] = np.arange(1, 257) + np.minimum(
+        rows.cumsum(1, dtype=np.float64) * (65536 - 256), 65280
+    ).astype(np.uint32)
     cdf[:, -1] = 65536
     cdf16 = cdf.astype(np.uint16)
 
@@ -115,9 +134,26 @@ def tasks(quick: bool) -> list[Task]:
         return _constriction().stream.model.Categorical(perfect=False), (rows,)
 
     out.append(
-        Task("categorical256", f"{r} rows, float32", "C", symbols, lambda: entropy.CategoricalRows(rows), bits, constriction_rows)
+        Task(
+            "categorical256",
+            f"{r} rows, float32",
+            "C",
+            symbols,
+            lambda: entropy.CategoricalRows(rows),
+            bits,
+            constriction_rows,
+        )
     )
-    out.append(Task("categorical256", f"{r} rows, uint16 CDFs", "C", symbols, lambda: entropy.CategoricalRows.from_cdf(cdf16), bits))
+    out.append(
+        Task(
+            "categorical256",
+            f"{r} rows, uint16 CDFs",
+            "C",
+            symbols,
+            lambda: entropy.CategoricalRows.from_cdf(cdf16),
+            bits,
+        )
+    )
 
     p = rng.beta(0.5, 0.5, n).clip(1e-4, 1 - 1e-4).astype(np.float32)
     y = (rng.uniform(0, 1, n) < p).astype(np.uint8)
@@ -142,6 +178,10 @@ def _constriction() -> Any:
     return constriction
 
 
+def constriction_quantised(name: str, parameters: tuple[Array, ...]) -> tuple[Any, tuple[Array, ...]]:
+    return getattr(_constriction().stream.model, name)(-1000, 1000), parameters
+
+
 def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
     work()
     times = []
@@ -152,7 +192,9 @@ def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
     return sorted(times)[repeats // 2] / 1e9
 
 
-def row(task: Task, codec: str, isa: str, stored: int, encode: float, decode: float, exact: bool) -> dict[str, Any]:
+def row(
+    task: Task, codec: str, isa: str, stored: int, encode: float, decode: float, exact: bool
+) -> dict[str, Any]:
     n, raw = task.symbols.size, task.symbols.nbytes
     return {
         "kind": "entropy",
@@ -176,10 +218,8 @@ def row(task: Task, codec: str, isa: str, stored: int, encode: float, decode: fl
 
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "numpy": np.__version__, "laconic": laconic.__version__}
-    try:
+    with suppress(PackageNotFoundError):
         found["constriction"] = version("constriction")
-    except PackageNotFoundError:
-        pass
     return found
 
 
@@ -192,8 +232,12 @@ def ours(task: Task, isa: str, repeats: int) -> dict[str, Any]:
     decode = cpu_seconds(lambda: entropy.decode(data, task.model(), shape), repeats)
     out = row(task, f"laconic:{task.profile}", isa, len(data), encode, decode, exact)
     n = task.symbols.size / 1e6
-    out["prepared_encode_msyms"] = round(n / cpu_seconds(lambda: entropy.encode(task.symbols, model), repeats), 2)
-    out["prepared_decode_msyms"] = round(n / cpu_seconds(lambda: entropy.decode(data, model, shape), repeats), 2)
+    out["prepared_encode_msyms"] = round(
+        n / cpu_seconds(lambda: entropy.encode(task.symbols, model), repeats), 2
+    )
+    out["prepared_decode_msyms"] = round(
+        n / cpu_seconds(lambda: entropy.decode(data, model, shape), repeats), 2
+    )
     return out
 
 
@@ -210,7 +254,10 @@ def theirs(task: Task, repeats: int) -> dict[str, Any]:
 
     words = encode()
     exact = bool((ans(words).decode(model, *parameters) == symbols).all())
-    seconds = cpu_seconds(encode, repeats), cpu_seconds(lambda: ans(words).decode(model, *parameters), repeats)
+    seconds = (
+        cpu_seconds(encode, repeats),
+        cpu_seconds(lambda: ans(words).decode(model, *parameters), repeats),
+    )
     return row(task, "constriction", "scalar", len(words) * 4, *seconds, exact)
 
 
@@ -232,16 +279,22 @@ def rows(quick: bool) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     table = rows(arguments.quick)
     for r in table:
+        excess = 100 * (r["stored_bytes"] / r["ideal_bytes"] - 1)
+        prepared = r.get("prepared_encode_msyms", "-"), r.get("prepared_decode_msyms", "-")
         print(
-            f"{r['set']:15} {r['file']:28} {r['codec']:13} {r['isa']:7} {r['stored_bytes']:9} "
-            f"{100 * (r['stored_bytes'] / r['ideal_bytes'] - 1):+7.3f} % enc {r['encode_msyms']:7.2f} dec {r['decode_msyms']:7.2f} "
-            f"prepared {r.get('prepared_encode_msyms', 0):7.2f} {r.get('prepared_decode_msyms', 0):7.2f} M/s exact {r['exact']}"
+            f"{r['set']:15} {r['file']:34} {r['codec']:13} {r['isa']:7}",
+            f"{r['stored_bytes']:9} {excess:+7.3f} %",
+            f"enc {r['encode_msyms']:7} dec {r['decode_msyms']:7} M/s",
+            f"prepared {prepared[0]:>7} {prepared[1]:>7} M/s",
+            f"exact {r['exact']}",
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import pytest
+from laconic.entropy import Autoregressive, Categorical, Compiled, Gaussian, decode, encode
 
 from laconic import CorruptDataError
-from laconic.entropy import Autoregressive, Categorical, Compiled, Gaussian, decode, encode
 
 SIGNATURE = ctypes.CFUNCTYPE(
     None,
@@ -99,12 +99,20 @@ def test_compiled_errors() -> None:
 
 
 def test_a_numba_cfunc_runs_without_python() -> None:
-    """Another Python thread keeps counting while the loop runs: it could not if the loop held the GIL, and the interpreter is not entered."""
+    """Another Python thread keeps counting while the loop runs: it could not if the loop held the GIL, and
+    the interpreter is not entered.
+    """
     numba = pytest.importorskip("numba", reason="numba is not installed")
     types = numba.types
 
     @numba.cfunc(
-        types.void(types.int64, types.CPointer(types.int32), types.CPointer(types.uint8), types.CPointer(types.uint32)), nopython=True
+        types.void(
+            types.int64,
+            types.CPointer(types.int32),
+            types.CPointer(types.uint8),
+            types.CPointer(types.uint32),
+        ),
+        nopython=True,
     )
     def order_one(position, symbols, state, weights):
         counts = numba.carray(state, 256 * 256 * 4).view(np.uint32).reshape(256, 256)
@@ -142,7 +150,9 @@ def test_a_numba_cfunc_runs_without_python() -> None:
 
 
 def test_the_same_numbers_give_the_same_message_however_they_come() -> None:
-    """One distribution as an array, a callable and a compiled function; the queue makes them differ from encode's stack, not from each other."""
+    """One distribution as an array, a callable and a compiled function; the queue makes them differ from
+    encode's stack, not from each other.
+    """
     p = np.array([1, 2, 4, 8, 1]) / 16
 
     @SIGNATURE
