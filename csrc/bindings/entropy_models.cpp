@@ -80,8 +80,9 @@ Array<std::int64_t> quantise(const Array<Float> &means, const Array<Float> &scal
     {
         std::int64_t *const data = out.mutable_data();
         const py::gil_scoped_release release;
-        result = location_scale::quantise(means.data(), mean_stride, scales.data(), scale_stride, families.data(), family_stride,
-                                          n, data, &bad);
+        const location_scale::Parameters<Float> parameters{means.data(), mean_stride,     scales.data(),
+                                                           scale_stride, families.data(), family_stride};
+        result = location_scale::quantise(parameters, n, data, &bad);
     }
     switch (result) {
         case location_scale::Quantised::ok:

@@ -28,6 +28,11 @@ struct Lanes1 {
     static Lanes1 set(std::int64_t x) { return {x}; }
     static Lanes1 load(const std::int64_t *p) { return {*p}; }
     static Lanes1 load_u32(const std::uint32_t *p) { return {static_cast<std::int64_t>(*p)}; }
+    static Lanes1 load_u8(const std::uint8_t *p) { return {*p}; }
+    // The bits of doubles.
+    static Lanes1 load_double(const float *p) { return {std::bit_cast<std::int64_t>(static_cast<double>(*p))}; }
+    static Lanes1 load_double(const double *p) { return {std::bit_cast<std::int64_t>(*p)}; }
+    static Lanes1 bits(double x) { return {std::bit_cast<std::int64_t>(x)}; }
     static Lanes1 gather(const std::int64_t *p, std::size_t stride) {
         (void)stride;
         return {*p};
@@ -91,11 +96,26 @@ struct Lanes4 {
     using Mask = __m256i;
     __m256i v;
 
+    struct Real {
+        __m256d v;
+        friend Real operator+(Real a, Real b) { return {_mm256_add_pd(a.v, b.v)}; }
+        friend Real operator-(Real a, Real b) { return {_mm256_sub_pd(a.v, b.v)}; }
+        friend Real operator*(Real a, Real b) { return {_mm256_mul_pd(a.v, b.v)}; }
+        friend Real operator/(Real a, Real b) { return {_mm256_div_pd(a.v, b.v)}; }
+    };
+    static Lanes4 bits(Real x) { return {_mm256_castpd_si256(x.v)}; }
     static Lanes4 set(std::int64_t x) { return {_mm256_set1_epi64x(x)}; }
     static Lanes4 load(const std::int64_t *p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))}; }
     static Lanes4 load_u32(const std::uint32_t *p) {
         return {_mm256_cvtepu32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)))};
     }
+    static Lanes4 load_u8(const std::uint8_t *p) {
+        int four;
+        std::memcpy(&four, p, 4);
+        return {_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four))};
+    }
+    static Lanes4 load_double(const float *p) { return bits({_mm256_cvtps_pd(_mm_loadu_ps(p))}); }
+    static Lanes4 load_double(const double *p) { return bits({_mm256_loadu_pd(p)}); }
     static Lanes4 gather(const std::int64_t *p, std::size_t stride) {
         return {_mm256_set_epi64x(p[3 * stride], p[2 * stride], p[stride], p[0])};
     }
@@ -134,13 +154,6 @@ struct Lanes4 {
     static bool any(Mask m) { return _mm256_movemask_epi8(m) != 0; }
     static Mask outside(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
     static Mask either(Mask a, Mask b) { return _mm256_or_si256(a, b); }
-    struct Real {
-        __m256d v;
-        friend Real operator+(Real a, Real b) { return {_mm256_add_pd(a.v, b.v)}; }
-        friend Real operator-(Real a, Real b) { return {_mm256_sub_pd(a.v, b.v)}; }
-        friend Real operator*(Real a, Real b) { return {_mm256_mul_pd(a.v, b.v)}; }
-        friend Real operator/(Real a, Real b) { return {_mm256_div_pd(a.v, b.v)}; }
-    };
     Real real() const {
         const __m256i biased = _mm256_or_si256(v, _mm256_set1_epi64x(static_cast<std::int64_t>(kTwo52Bits)));
         return {_mm256_sub_pd(_mm256_castsi256_pd(biased), _mm256_set1_pd(kTwo52))};
@@ -169,6 +182,14 @@ struct Lanes8 {
     using Mask = __mmask8;
     __m512i v;
 
+    struct Real {
+        __m512d v;
+        friend Real operator+(Real a, Real b) { return {_mm512_add_pd(a.v, b.v)}; }
+        friend Real operator-(Real a, Real b) { return {_mm512_sub_pd(a.v, b.v)}; }
+        friend Real operator*(Real a, Real b) { return {_mm512_mul_pd(a.v, b.v)}; }
+        friend Real operator/(Real a, Real b) { return {_mm512_div_pd(a.v, b.v)}; }
+    };
+    static Lanes8 bits(Real x) { return {_mm512_castpd_si512(x.v)}; }
     static Lanes8 set(std::int64_t x) { return {_mm512_set1_epi64(x)}; }
     static Lanes8 load(const std::int64_t *p) { return {_mm512_loadu_si512(p)}; }
     static Lanes8 load_u32(const std::uint32_t *p) {
@@ -177,6 +198,11 @@ struct Lanes8 {
     static __m512i strided(std::size_t stride) {
         return _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(static_cast<std::int64_t>(stride)));
     }
+    static Lanes8 load_u8(const std::uint8_t *p) {
+        return {_mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(p)))};
+    }
+    static Lanes8 load_double(const float *p) { return bits({_mm512_cvtps_pd(_mm256_loadu_ps(p))}); }
+    static Lanes8 load_double(const double *p) { return bits({_mm512_loadu_pd(p)}); }
     static Lanes8 gather(const std::int64_t *p, std::size_t stride) { return {_mm512_i64gather_epi64(strided(stride), p, 8)}; }
     static Lanes8 gather_u32(const std::uint32_t *p, std::size_t stride) {
         return {_mm512_cvtepu32_epi64(_mm512_i64gather_epi32(strided(stride), p, 4))};
@@ -209,13 +235,6 @@ struct Lanes8 {
     static bool any(Mask m) { return m != 0; }
     static Mask outside(Mask a) { return static_cast<Mask>(~a); }
     static Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
-    struct Real {
-        __m512d v;
-        friend Real operator+(Real a, Real b) { return {_mm512_add_pd(a.v, b.v)}; }
-        friend Real operator-(Real a, Real b) { return {_mm512_sub_pd(a.v, b.v)}; }
-        friend Real operator*(Real a, Real b) { return {_mm512_mul_pd(a.v, b.v)}; }
-        friend Real operator/(Real a, Real b) { return {_mm512_div_pd(a.v, b.v)}; }
-    };
     Real real() const { return {_mm512_cvtepi64_pd(v)}; }
     Lanes8 double_bits() const { return {_mm512_castpd_si512(real().v)}; }
     Real as_double() const { return {_mm512_castsi512_pd(v)}; }

@@ -75,7 +75,8 @@ Cell<V, kCellBits> tail_of_edge(const Component<V> &c, V x, typename V::Mask &be
     return {kTails, c.tails, V::minimum(V::multiply(distance, c.inverse) + V::set(kFirstOctave), V::set(kLastZ))};
 }
 
-// The z (2^-24) at which the standard distribution of the family reaches the 2^-32 fraction `target` of its mass, and on which side.
+// The z (2^-24) at which the standard distribution of the family reaches the 2^-32 fraction `target` of its mass, and on which
+// side.
 template <class V>
 V standard_quantile(const Component<V> &c, V target, typename V::Mask &upper) {
     upper = V::greater(target, V::set(std::int64_t{1} << 31));
@@ -160,7 +161,8 @@ struct Mixed {
         return V::select(V::greater(x, low), V::select(V::greater(x, high), V::set(kCoded), inner), V::set(0));
     }
 
-    // The quantile of the one distribution with the mixture's mean and variance, then a step of Newton's method with the true density.
+    // The quantile of the one distribution with the mixture's mean and variance, then a step of Newton's method with the true
+    // density.
     V guess(V slot) const {
         using Real = typename V::Real;
         const V far = V::set(1 << 25);
@@ -177,14 +179,15 @@ struct Mixed {
         const V z = standard_quantile(parts[0], mass_below(slot, low, high, rest), upper);
         const Real distance = z.real() * deviation * V::constant(1.0 / (1 << 24));
         const V side = V::select(upper, V::near(mean + distance), V::near(V::clamp(mean - distance, V::constant(0), mean)));
-        return newton(low + (V::minimum(side, far) + V::set(kHalfBin)).template shr<kMeanBits>(), slot, deviation * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
+        return newton(low + (V::minimum(side, far) + V::set(kHalfBin)).template shr<kMeanBits>(), slot,
+                      deviation * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
     }
 
 private:
     V newton(V guessed, V slot, typename V::Real reach) const {
         using Real = typename V::Real;
         const V x = V::minimum(guessed, high);
-        V mass = V::set(0);               // 2^-48
+        V mass = V::set(0);             // 2^-48
         Real density = V::constant(0);  // of that, by bin
         for (int j = 0; j < components; ++j) {
             typename V::Mask below;
@@ -242,6 +245,34 @@ bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *o
         const V middle = a + (b - a).template shr<1>();
         x = V::minimum(V::maximum(round % 4 == 0 ? middle : newton, a), b - one);
     }
+}
+
+// See location_scale.h. `bad` is set when a parameter of the lanes is refused; the result is then arbitrary.
+template <class V>
+V quantised(V mean, V scale, V family, bool &bad) {
+    constexpr std::int64_t kMantissa = (std::int64_t{1} << 52) - 1;
+    constexpr std::int64_t kLargestMean = std::bit_cast<std::int64_t>(4294967296.0);
+    constexpr std::int64_t kLargestScale = 0x7fefffffffffffff;
+    // Doubles of one sign compare as their bits, and what is not a number lies above infinity.
+    const auto bad_mean = V::greater(mean & V::set(INT64_MAX), V::set(kLargestMean));
+    const auto bad_scale = V::either(V::greater(V::set(1), scale), V::greater(scale, V::set(kLargestScale)));
+    bad |= V::any(V::either(bad_mean, bad_scale));
+
+    // Adding 1.5 2^52 rounds to an integer, ties to even.
+    constexpr double kRound = 6755399441055744.0;
+    const V steps = V::bits(mean.as_double() * V::constant(1 << kMeanBits) + V::constant(kRound)) - V::bits(V::constant(kRound));
+
+    // The number of thresholds at or below the mantissa f is 16 log2(1 + f) rounded to nearest: floor(16 f), or one or two more.
+    const V mantissa = scale & V::set(kMantissa);
+    const V sixteenth = mantissa.template shr<48>();
+    const auto reached = [&](V index) {
+        return V::select(V::greater(V::look_up(kScaleThresholds, index), mantissa), V::set(0), V::set(1));
+    };
+    const V step = sixteenth + reached(sixteenth) + reached(sixteenth + V::set(1));
+    const V octaves = scale.template shr<52>() - V::set(1023);
+    const V index = octaves.template shl<4>() + step + V::set(kScaleOrigin);
+    const V clamped = V::minimum(V::maximum(index, V::set(0)), V::set(kScaleCount - 1));
+    return steps.template shl<16>() + family.template shl<8>() + clamped;
 }
 
 template <class V>
@@ -302,7 +333,27 @@ struct Loops {
         return escapes;
     }
 
-    static constexpr Kernels kernels{intervals, locate, mixture_intervals, mixture_locate};
+    template <class W, class Float>
+    static W doubles(const Float *values, std::size_t stride, std::size_t j) {
+        return stride == 0 ? W::bits(W::constant(*values)) : W::load_double(values + j);
+    }
+
+    template <class Float>
+    static bool quantise(const Parameters<Float> &p, std::size_t n, std::int64_t *out) {
+        bool bad = false;
+        std::size_t j = 0;
+        const auto family = [&]<class W>(W) { return p.family_stride == 0 ? W::set(*p.families) : W::load_u8(p.families + j); };
+        for (; j + width <= n; j += width)
+            quantised<V>(doubles<V>(p.means, p.mean_stride, j), doubles<V>(p.scales, p.scale_stride, j), family(V{}), bad)
+                .store(out + j);
+        for (; j < n; ++j)
+            quantised<Rest>(doubles<Rest>(p.means, p.mean_stride, j), doubles<Rest>(p.scales, p.scale_stride, j), family(Rest{}),
+                            bad)
+                .store(out + j);
+        return !bad;
+    }
+
+    static constexpr Kernels kernels{intervals, locate, mixture_intervals, mixture_locate, quantise<float>, quantise<double>};
 };
 
 }  // namespace
