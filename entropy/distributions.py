@@ -200,6 +200,8 @@ class Categorical(Model):
         """
         c = as_array(cdf)
         bits = _cdf_bits(c, 1)
+        if c.min() < 0:
+            raise ValueError("a CDF never falls")
         model = cls.__new__(cls)
         model._set(np.ascontiguousarray(c.astype(np.int64) << (24 - bits), dtype=np.uint32))
         return model
@@ -215,7 +217,7 @@ def _cdf_bits(cdf: npt.NDArray[Any], ndim: int) -> int:
     _check_alphabet_axis(cdf, ndim, "CDFs")
     last = int(cdf.reshape(-1)[-1]) if cdf.size else 2
     total = 2**16 if last == 0 and cdf.dtype == np.uint16 else last
-    if total < 2 or total & (total - 1) or total > 2**24 or cdf.min(initial=0) < 0:
+    if total < 2 or total & (total - 1) or total > 2**24:
         raise ValueError(f"a CDF goes from 0 to a power of two, 2 to 2**24, not to {total}")
     return total.bit_length() - 1
 

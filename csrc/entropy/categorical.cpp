@@ -63,7 +63,7 @@ public:
         std::uint64_t sum = 0;
         for (std::size_t b = 1; b <= blocks_; ++b) before_[b] = static_cast<std::uint32_t>(sum += before_[b]);
         if (!sums_to_one(sum, alphabet_)) bad_row("does not sum to 1", position);
-        total_ = sum;
+        slots_ = Rescale(sum, alphabet_);
     }
 
     Interval interval(std::size_t symbol) const {
@@ -74,13 +74,7 @@ public:
     }
 
     std::size_t locate(std::uint32_t slot, Interval &out) const {
-        const Rescale slots(total_, alphabet_);
-        std::size_t block = 0;  // the last block that starts at or below the slot
-        for (std::size_t count = blocks_; count > 1;) {
-            const std::size_t half = count / 2;
-            block += half & (std::size_t{0} - (slots((block + half) * kBlock, before_[block + half]) <= slot));
-            count -= half;
-        }
+        const std::size_t block = kernels_.last_block(before_, blocks_, slots_, slot);
         std::uint32_t edges[kBlock + 1];
         const std::size_t live = block_edges(block, edges);
         std::size_t k = 0;
@@ -92,14 +86,14 @@ public:
 private:
     std::size_t block_edges(std::size_t block, std::uint32_t *edges) const {
         const std::size_t first = block * kBlock, live = std::min(kBlock, alphabet_ - first);
-        kernels_.edges(row_ + first, live, first, before_[block], Rescale(total_, alphabet_), edges);
+        kernels_.edges(row_ + first, live, first, before_[block], slots_, edges);
         return live;
     }
 
     const RowKernels<Float> &kernels_ = row_kernels<Float>();
     std::size_t alphabet_;
     const Float *row_ = nullptr;
-    std::uint64_t total_ = 0;
+    Rescale slots_{1, 0};
     static constexpr std::size_t kFewBlocks = 64;
     std::size_t blocks_;
     std::uint32_t few_[kFewBlocks + 1] = {};
@@ -160,7 +154,7 @@ auto row_reader(const Rows &rows) {
 
 template <class Float>
 const RowKernels<Float> &row_kernels_scalar() {
-    static constexpr RowKernels<Float> set{block_sums<Float>, edges<Float>};
+    static constexpr RowKernels<Float> set{block_sums<Float>, last_block, edges<Float>};
     return set;
 }
 

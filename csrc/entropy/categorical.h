@@ -47,6 +47,8 @@ struct RowKernels {
     // Sums of the weights of each block (the last may be shorter); false if a probability is negative, above kMaxProbability or
     // not a number.
     bool (*block_sums)(const Float *row, std::size_t alphabet, std::uint32_t *sums);
+    // The last block b < blocks with C(16 b) <= slot; before[b] is the weight before block b, and before[0] is 0.
+    std::size_t (*last_block)(const std::uint32_t *before, std::size_t blocks, Rescale slots, std::uint32_t slot);
     // C(first + i) for i = 0 .. live <= 16, where `block` holds symbols first .. first + live - 1 and `before` is the weight
     // before them.
     void (*edges)(const Float *block, std::size_t live, std::size_t first, std::uint32_t before, Rescale slots,

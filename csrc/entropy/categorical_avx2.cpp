@@ -32,13 +32,13 @@ bool block_sums_f32(const float *row, std::size_t alphabet, std::uint32_t *sums)
 
 template <>
 const RowKernels<float> &row_kernels_avx2() {
-    static constexpr RowKernels<float> set{block_sums_f32, edges<float>};
+    static constexpr RowKernels<float> set{block_sums_f32, last_block, edges<float>};
     return set;
 }
 
 template <>
 const RowKernels<double> &row_kernels_avx2() {
-    static constexpr RowKernels<double> set{block_sums<double>, edges<double>};
+    static constexpr RowKernels<double> set{block_sums<double>, last_block, edges<double>};
     return set;
 }
 
