@@ -2,7 +2,7 @@
 
 Choose the **stack** for bits-back coding, or when the decoder should meet things in the reverse of the order
 in which they were encoded. Choose the **queue** when the decoder needs earlier symbols to know the model of
-later ones: it decodes in the order of encoding.
+later ones: it decodes in the order of encoding. A coder is for one thread at a time.
 """
 
 from __future__ import annotations
