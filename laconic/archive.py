@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+import cbor2
+
 from laconic import objects, registry
 from laconic.bases import Bases
 from laconic.container import format as f
@@ -18,7 +20,7 @@ from laconic.container.decoder import codec_params
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink, Sink
 from laconic.container.source import BufferBytes, BufferSource, FileBytes, FileSource, PipeSource, RawSource
-from laconic.container.table import Entry, encode_name
+from laconic.container.table import Entry, encode_name, pack_meta, parse_meta
 from laconic.container.writer import PACK_ENTRY, Part, Writer
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
@@ -261,14 +263,17 @@ class ArchiveWriter:
     """An archive open for writing or appending. Made by `laconic.open(path, "w")` or `"a"`; usable as a context manager."""
 
     def __init__(
-        self, sink: Sink, *, level: str = "default", jobs: int | None = None, base: Any = None, previous: list[Part] | None = None,
-        taken: set[str] | None = None, progress: Any = None,
+        self, sink: Sink, *, level: str = "default", jobs: int | None = None, base: Any = None,
+        old: ArchiveReader | None = None, progress: Any = None,
     ) -> None:  # fmt: skip
         self._level = check_level(level)
         self._bases = Bases(base)
-        self._names: set[str] = taken or set()
+        self._old = old
+        self._names: set[str] = set(old.names()) if old is not None else set()
+        self._containers: set[str] = set()
+        self._parents: set[str] = set()  # names that others were added below
         self._writer = Writer(
-            sink, registry.get, jobs=available_jobs(jobs), previous=previous,
+            sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
             find_base=self._bases.by_name if base is not None else None, progress=progress,
         )  # fmt: skip
 
@@ -281,7 +286,7 @@ class ArchiveWriter:
         exactly, ValueError for a name that is taken.
         """
         level = check_level(level or self._level)
-        meta = meta or {}
+        meta = check_meta(name, meta)
         if isinstance(obj, os.PathLike):
             self.add_file(obj, name, kind=kind, level=level, meta=meta)
             return
@@ -289,12 +294,19 @@ class ArchiveWriter:
 
     def _add(self, name: str, obj: Any, kind: str | None, level: str, meta: dict[str, Any], *, depth: int) -> None:
         leaf = objects.leaf(obj)
+        if leaf is None and depth:
+            leaf = objects.text_leaf(obj)
+        if not depth:
+            self._check_parents(name)
         if leaf is not None:
             self._add_leaf(name, leaf, kind, level, meta)
             return
         container = objects.container_type(obj)
         if container is not None:
+            if name in self._parents:
+                raise ValueError(f"entries below {name!r} were added before; they would become items of the {container}")
             self._writer.add_entry(Entry(self._claim(name), container, meta=meta))
+            self._containers.add(name)
             if depth == f.MAX_NESTING:
                 raise ValueError(f"{name[:80]!r}: nested too deep (more than {f.MAX_NESTING} levels, or a container inside itself)")
             for key, value in objects.children(obj):
@@ -321,7 +333,7 @@ class ArchiveWriter:
         """Encode the content of the regular file `path` as `name`, with its mode and modification time."""
         with open(path, "rb") as file:
             stat = os.fstat(file.fileno())
-            meta = {"mode": stat.st_mode & 0o7777, "mtime_ns": stat.st_mtime_ns} | (meta or {})
+            meta = {"mode": stat.st_mode & 0o7777, "mtime_ns": stat.st_mtime_ns} | check_meta(name, meta)
             source = FileSource(file, stat.st_size)
             return self._add_source(source, name, kind, check_level(level or self._level), meta)
 
@@ -335,9 +347,10 @@ class ArchiveWriter:
         meta: dict[str, Any] | None = None,
     ) -> Entry | None:
         """Encode what can be read from `file` (not seekable, of unknown length) as the file `name`."""
-        return self._add_source(PipeSource(file), name, kind, check_level(level or self._level), meta or {})
+        return self._add_source(PipeSource(file), name, kind, check_level(level or self._level), check_meta(name, meta))
 
     def _add_source(self, source: RawSource, name: str, kind: str | None, level: str, meta: dict[str, Any]) -> Entry | None:
+        self._check_parents(name)
         codec = registry.get(kind or registry.sniff(source.head(registry.SNIFF_BYTES), source.size))
         if source.size is not None and source.size < PACK_ENTRY and codec.name == "bytes" and not self._bases.given:
             raw = bytes(source.take(source.size))
@@ -362,12 +375,25 @@ class ArchiveWriter:
         self._writer.add_entry(Entry(self._claim(name), type_, meta=meta))
 
     def _claim(self, name: str) -> str:
-        if len(encode_name(name)) > f.MAX_NAME:
+        encoded = encode_name(name)
+        if len(encoded) > f.MAX_NAME:
             raise ValueError(f"the name {name[:40]!r}... is longer than {f.MAX_NAME} bytes")
+        if not name.isascii() and encoded.decode("utf-8", "surrogateescape") != name:
+            raise ValueError(f"the name {name!r} holds surrogates that stand for valid UTF-8; it would come back as another one")
         if name in self._names:
             raise ValueError(f"the archive already has an entry {name!r}")
         self._names.add(name)
         return name
+
+    def _check_parents(self, name: str) -> None:
+        """An entry added as `a/b` would become an item of a dict or list that was added as `a`."""
+        parent = name
+        while "/" in parent:
+            parent = parent.rpartition("/")[0]
+            self._parents.add(parent)
+            before = self._old is not None and parent in self._old and self._old.entry(parent).type in objects.CONTAINER_TYPES
+            if before or parent in self._containers:
+                raise ValueError(f"{name!r} would become an item of the container {parent!r}")
 
     @property
     def raw_bytes(self) -> int:
@@ -409,8 +435,7 @@ class _FileArchiveWriter(ArchiveWriter):
     def __init__(self, path: Path, mode: str, **options: Any) -> None:
         self._path = path
         self._temporary: Path | None = None
-        previous: list[Part] = []
-        taken: set[str] = set()
+        old: ArchiveReader | None = None
         if mode == "a" and path.exists() and path.stat().st_size:
             self._file: BinaryIO = open(path, "r+b")
             try:
@@ -421,7 +446,6 @@ class _FileArchiveWriter(ArchiveWriter):
             except BaseException:
                 self._file.close()
                 raise
-            previous, taken = old._reader.parts, set(old.names())
             position = self._file.seek(0, os.SEEK_END)
         else:
             if mode == "w":
@@ -430,7 +454,7 @@ class _FileArchiveWriter(ArchiveWriter):
             lock(self._file, path)
             position = 0
         try:
-            super().__init__(FileSink(self._file, position, readable=True), previous=previous, taken=taken, **options)
+            super().__init__(FileSink(self._file, position, readable=True), old=old, **options)
         except BaseException:
             self._discard()
             raise
@@ -480,6 +504,19 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
         if params is not None:
             return codec, params
     return registry.get("bytes"), b""
+
+
+def check_meta(name: str, meta: dict[str, Any] | None) -> dict[str, Any]:
+    """`meta` if it would come back as it is; TypeError or ValueError if not."""
+    if not meta:
+        return {}
+    try:
+        again = parse_meta(pack_meta(meta, name), "metadata")
+    except (CorruptDataError, cbor2.CBOREncodeError, UnicodeEncodeError, RecursionError) as error:
+        raise TypeError(f"metadata of entry {name!r} is no map of text to plain values: {error}") from error
+    if again != meta:
+        raise TypeError(f"metadata of entry {name!r} would not come back as it is; use text keys, numbers, text, bytes, lists and dicts")
+    return meta
 
 
 def layout_of(codec: Any, source: Source) -> tuple[Iterator[Piece | View], Any]:
@@ -554,8 +591,7 @@ def open_writer(file: Any, mode: str, **options: Any) -> ArchiveWriter:
         return _FileArchiveWriter(Path(file), mode, **options)
     if mode == "a":
         old = ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False))
-        options |= {"previous": old._reader.parts, "taken": set(old.names())}
-        return ArchiveWriter(FileSink(file, file.seek(0, os.SEEK_END), readable=file.readable()), **options)
+        return ArchiveWriter(FileSink(file, file.seek(0, os.SEEK_END), readable=file.readable()), old=old, **options)
     readable = bool(getattr(file, "seekable", bool)() and getattr(file, "readable", bool)())
     position = file.tell() if readable else 0
     return ArchiveWriter(FileSink(file, position, readable=readable and position == 0), **options)
