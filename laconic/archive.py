@@ -361,11 +361,11 @@ class ArchiveWriter:
         return self._writer.add_stream(entry, source, self._claim_views(name, layout), codec, level, announce=True)
 
     def _claim_views(self, name: str, layout: Iterator[Piece | View]) -> Iterator[Piece | View]:
-        """`layout` without the views whose names are taken: a tensor in a file never hides an entry of its own."""
+        """`layout` without the views whose names are taken (a tensor in a file never hides an entry of its own) or can't be names."""
         for item in layout:
             if isinstance(item, View):
                 full = f"{name}/{item.name}" if name else item.name
-                if full in self._names:
+                if full in self._names or not is_name(full):
                     continue
                 self._names.add(full)
             yield item
@@ -375,11 +375,8 @@ class ArchiveWriter:
         self._writer.add_entry(Entry(self._claim(name), type_, meta=meta))
 
     def _claim(self, name: str) -> str:
-        encoded = encode_name(name)
-        if len(encoded) > f.MAX_NAME:
-            raise ValueError(f"the name {name[:40]!r}... is longer than {f.MAX_NAME} bytes")
-        if not name.isascii() and encoded.decode("utf-8", "surrogateescape") != name:
-            raise ValueError(f"the name {name!r} holds surrogates that stand for valid UTF-8; it would come back as another one")
+        if not is_name(name):
+            raise ValueError(f"the name {name[:40]!r} is longer than {f.MAX_NAME} bytes, or holds lone surrogates")
         if name in self._names:
             raise ValueError(f"the archive already has an entry {name!r}")
         self._names.add(name)
@@ -504,6 +501,15 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
         if params is not None:
             return codec, params
     return registry.get("bytes"), b""
+
+
+def is_name(name: str) -> bool:
+    """Whether an entry of this name would come back under it. Surrogates may stand for bytes that are not UTF-8, and only for those."""
+    try:
+        encoded = encode_name(name)
+    except UnicodeEncodeError:
+        return False
+    return len(encoded) <= f.MAX_NAME and (name.isascii() or encoded.decode("utf-8", "surrogateescape") == name)
 
 
 def check_meta(name: str, meta: dict[str, Any] | None) -> dict[str, Any]:
