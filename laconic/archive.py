@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -446,8 +447,9 @@ class _FileArchiveWriter(ArchiveWriter):
             position = self._file.seek(0, os.SEEK_END)
         else:
             if mode == "w":
-                self._temporary = temporary_beside(path)
-            self._file = open(self._temporary or path, "w+b")
+                self._temporary, self._file = open_temporary(path)
+            else:
+                self._file = open(path, "w+b")
             lock(self._file, path)
             position = 0
         try:
@@ -557,8 +559,12 @@ def lock(file: BinaryIO, path: Path) -> None:
         return
 
 
-def temporary_beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path` for what will be renamed to it; nothing that lies there already is opened, nor any link followed."""
+    while True:
+        temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
+        with suppress(FileExistsError):
+            return temporary, open(temporary, "x+b")
 
 
 def sync_folder(path: Path) -> None:
