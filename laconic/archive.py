@@ -563,8 +563,12 @@ def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file beside `path` for what will be renamed to it; nothing that lies there already is opened, nor any link followed."""
     while True:
         temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
-        with suppress(FileExistsError):
+        try:
             return temporary, open(temporary, "x+b")
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None  # the name that the user knows
 
 
 def sync_folder(path: Path) -> None:
@@ -594,6 +598,7 @@ def open_reader(file: Any, **options: Any) -> ArchiveReader:
 
         spool = tempfile.TemporaryFile()
         shutil.copyfileobj(file, spool)
+        spool.flush()
         return ArchiveReader(FileBytes(spool, str(getattr(file, "name", "pipe"))), **options)
     return ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False), **options)
 
