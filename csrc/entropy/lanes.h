@@ -33,14 +33,8 @@ struct Lanes1 {
     static Lanes1 load_double(const float *p) { return {std::bit_cast<std::int64_t>(static_cast<double>(*p))}; }
     static Lanes1 load_double(const double *p) { return {std::bit_cast<std::int64_t>(*p)}; }
     static Lanes1 bits(double x) { return {std::bit_cast<std::int64_t>(x)}; }
-    static Lanes1 gather(const std::int64_t *p, std::size_t stride) {
-        (void)stride;
-        return {*p};
-    }
-    static Lanes1 gather_u32(const std::uint32_t *p, std::size_t stride) {
-        (void)stride;
-        return {static_cast<std::int64_t>(*p)};
-    }
+    static Lanes1 gather(const std::int64_t *p, std::size_t) { return {*p}; }
+    static Lanes1 gather_u32(const std::uint32_t *p, std::size_t) { return {static_cast<std::int64_t>(*p)}; }
     void store(std::int64_t *p) const { *p = v; }
     void store_intervals(Interval *p) const { *p = {static_cast<std::uint32_t>(v), static_cast<std::uint32_t>(v >> 32)}; }
 
@@ -70,7 +64,7 @@ struct Lanes1 {
     Lanes1 magnitude() const { return {v < 0 ? -v : v}; }
     static Lanes1 select(Mask m, Lanes1 yes, Lanes1 no) { return m ? yes : no; }
     static bool any(Mask m) { return m; }
-    static Mask outside(Mask a) { return !a; }
+    static Mask opposite(Mask a) { return !a; }
     static Mask either(Mask a, Mask b) { return a || b; }
     // As a double, exactly, for 0 <= v < 2^52; its bits; and from a double x, 0 <= x < 2^51, to one of its neighbours.
     using Real = double;
@@ -152,7 +146,7 @@ struct Lanes4 {
     }
     static Lanes4 select(Mask m, Lanes4 yes, Lanes4 no) { return {_mm256_blendv_epi8(no.v, yes.v, m)}; }
     static bool any(Mask m) { return _mm256_movemask_epi8(m) != 0; }
-    static Mask outside(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
+    static Mask opposite(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
     static Mask either(Mask a, Mask b) { return _mm256_or_si256(a, b); }
     Real real() const {
         const __m256i biased = _mm256_or_si256(v, _mm256_set1_epi64x(static_cast<std::int64_t>(kTwo52Bits)));
@@ -233,7 +227,7 @@ struct Lanes8 {
     Lanes8 magnitude() const { return {_mm512_abs_epi64(v)}; }
     static Lanes8 select(Mask m, Lanes8 yes, Lanes8 no) { return {_mm512_mask_blend_epi64(m, no.v, yes.v)}; }
     static bool any(Mask m) { return m != 0; }
-    static Mask outside(Mask a) { return static_cast<Mask>(~a); }
+    static Mask opposite(Mask a) { return static_cast<Mask>(~a); }
     static Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
     Real real() const { return {_mm512_cvtepi64_pd(v)}; }
     Lanes8 double_bits() const { return {_mm512_castpd_si512(real().v)}; }

@@ -12,6 +12,7 @@ namespace laconic::location_scale {
 namespace {
 
 constexpr std::int64_t kCoded = kEscapeStart;  // slots that are not the escape's
+constexpr std::int64_t kEscapeBits = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;  // an Interval's bits
 constexpr std::int64_t kHalfBin = 1 << (kMeanBits - 1);
 constexpr std::int64_t kMaxDistance = (1 << 25) - 1;  // 1/256 bin: beyond, every tail is that at the end of its table
 constexpr std::int64_t kFirstOctave = 1 << 25;        // 2^-5 in z's unit of 2^-30
@@ -213,8 +214,7 @@ bool intervals_of(const Distribution &d, V x, Interval *out) {
     const V freq = d.cdf(inside + V::set(1)) - start;
     const auto escaped = V::either(V::greater(d.low, x), V::greater(x, d.high));
     const V both = start | freq.template shl<32>();
-    const std::int64_t escape = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;
-    V::select(escaped, V::set(escape), both).store_intervals(out);
+    V::select(escaped, V::set(kEscapeBits), both).store_intervals(out);
     return V::any(escaped);
 }
 
@@ -232,10 +232,9 @@ bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *o
         const V start = d.cdf(x), end = d.cdf(x + one);
         const V freq = end - start;
         const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
-        if (!V::any(V::either(left, V::outside(right)))) {
+        if (!V::any(V::either(left, V::opposite(right)))) {
             x.store(symbols);
-            const std::int64_t escape = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;
-            V::select(escaped, V::set(escape), start | freq.template shl<32>()).store_intervals(out);
+            V::select(escaped, V::set(kEscapeBits), start | freq.template shl<32>()).store_intervals(out);
             return V::any(escaped);
         }
         a = V::select(left, a, V::select(right, x, x + one));
