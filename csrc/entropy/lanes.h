@@ -241,5 +241,72 @@ struct Lanes8 {
 };
 #endif
 
+// Two of V side by side: where one waits for its results, the other has work to do.
+template <class V>
+struct Twice {
+    static constexpr int width = 2 * V::width;
+    struct Mask {
+        typename V::Mask a, b;
+    };
+    struct Real {
+        typename V::Real a, b;
+        friend Real operator+(Real x, Real y) { return {x.a + y.a, x.b + y.b}; }
+        friend Real operator-(Real x, Real y) { return {x.a - y.a, x.b - y.b}; }
+        friend Real operator*(Real x, Real y) { return {x.a * y.a, x.b * y.b}; }
+        friend Real operator/(Real x, Real y) { return {x.a / y.a, x.b / y.b}; }
+    };
+    V a, b;
+
+    static Twice set(std::int64_t x) { return {V::set(x), V::set(x)}; }
+    static Twice load_u32(const std::uint32_t *p) { return {V::load_u32(p), V::load_u32(p + V::width)}; }
+    static Twice gather(const std::int64_t *p, std::size_t stride) {
+        return {V::gather(p, stride), V::gather(p + V::width * stride, stride)};
+    }
+    static Twice gather_u32(const std::uint32_t *p, std::size_t stride) {
+        return {V::gather_u32(p, stride), V::gather_u32(p + V::width * stride, stride)};
+    }
+    void store(std::int64_t *p) const { a.store(p), b.store(p + V::width); }
+    void store_intervals(Interval *p) const { a.store_intervals(p), b.store_intervals(p + V::width); }
+
+    friend Twice operator+(Twice x, Twice y) { return {x.a + y.a, x.b + y.b}; }
+    friend Twice operator-(Twice x, Twice y) { return {x.a - y.a, x.b - y.b}; }
+    friend Twice operator&(Twice x, Twice y) { return {x.a & y.a, x.b & y.b}; }
+    friend Twice operator|(Twice x, Twice y) { return {x.a | y.a, x.b | y.b}; }
+    template <int k>
+    Twice shl() const {
+        return {a.template shl<k>(), b.template shl<k>()};
+    }
+    template <int k>
+    Twice shr() const {
+        return {a.template shr<k>(), b.template shr<k>()};
+    }
+    template <int k>
+    Twice sra() const {
+        return {a.template sra<k>(), b.template sra<k>()};
+    }
+    static Twice multiply(Twice x, Twice y) { return {V::multiply(x.a, y.a), V::multiply(x.b, y.b)}; }
+    static Mask greater(Twice x, Twice y) { return {V::greater(x.a, y.a), V::greater(x.b, y.b)}; }
+    static Twice minimum(Twice x, Twice y) { return {V::minimum(x.a, y.a), V::minimum(x.b, y.b)}; }
+    static Twice maximum(Twice x, Twice y) { return {V::maximum(x.a, y.a), V::maximum(x.b, y.b)}; }
+    Twice magnitude() const { return {a.magnitude(), b.magnitude()}; }
+    static Twice select(Mask m, Twice yes, Twice no) { return {V::select(m.a, yes.a, no.a), V::select(m.b, yes.b, no.b)}; }
+    static bool any(Mask m) { return V::any(m.a) || V::any(m.b); }
+    static Mask opposite(Mask m) { return {V::opposite(m.a), V::opposite(m.b)}; }
+    static Mask either(Mask x, Mask y) { return {V::either(x.a, y.a), V::either(x.b, y.b)}; }
+    Real real() const { return {a.real(), b.real()}; }
+    Twice double_bits() const { return {a.double_bits(), b.double_bits()}; }
+    Real as_double() const { return {a.as_double(), b.as_double()}; }
+    static Twice near(Real x) { return {V::near(x.a), V::near(x.b)}; }
+    static Real constant(double x) { return {V::constant(x), V::constant(x)}; }
+    static Real clamp(Real x, Real low, Real high) { return {V::clamp(x.a, low.a, high.a), V::clamp(x.b, low.b, high.b)}; }
+    static Real root(Real x) { return {V::root(x.a), V::root(x.b)}; }
+    static Twice look_up(const std::uint64_t *table, Twice index) {
+        return {V::look_up(table, index.a), V::look_up(table, index.b)};
+    }
+    static Twice look_up_pair(const std::uint32_t *table, Twice index) {
+        return {V::look_up_pair(table, index.a), V::look_up_pair(table, index.b)};
+    }
+};
+
 }  // namespace
 }  // namespace laconic
