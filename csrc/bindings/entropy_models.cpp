@@ -261,9 +261,10 @@ void bind_distributions(py::module_ &m) {
     for (const double t : location_scale::kShapeThresholds) thresholds.append(t);
     m.attr("shape_factors") = py::tuple(factors);
     m.attr("shape_thresholds") = py::tuple(thresholds);
-    m.def("tables", [] {  // for tests: tails (families, knots) and scales (families, scale indexes)
+    m.def("tables", [] {  // for tests: tails and inverse (families, knots), scales (families, scale indexes)
         using namespace location_scale;
         return py::make_tuple(Array<std::uint32_t>({kFamilies, kTailKnots}, kTails).attr("tolist")(),
+                              Array<std::uint32_t>({kFamilies, kInverseKnots}, kInverse).attr("tolist")(),
                               Array<std::uint64_t>({kFamilies, kScaleCount}, kScales).attr("tolist")());
     });
     m.attr("tables_checksum") = location_scale::kTablesChecksum;

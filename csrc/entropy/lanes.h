@@ -33,14 +33,8 @@ struct Lanes1 {
     static Lanes1 load_double(const float *p) { return {std::bit_cast<std::int64_t>(static_cast<double>(*p))}; }
     static Lanes1 load_double(const double *p) { return {std::bit_cast<std::int64_t>(*p)}; }
     static Lanes1 bits(double x) { return {std::bit_cast<std::int64_t>(x)}; }
-    static Lanes1 gather(const std::int64_t *p, std::size_t stride) {
-        (void)stride;
-        return {*p};
-    }
-    static Lanes1 gather_u32(const std::uint32_t *p, std::size_t stride) {
-        (void)stride;
-        return {static_cast<std::int64_t>(*p)};
-    }
+    static Lanes1 gather(const std::int64_t *p, std::size_t) { return {*p}; }
+    static Lanes1 gather_u32(const std::uint32_t *p, std::size_t) { return {static_cast<std::int64_t>(*p)}; }
     void store(std::int64_t *p) const { *p = v; }
     void store_intervals(Interval *p) const { *p = {static_cast<std::uint32_t>(v), static_cast<std::uint32_t>(v >> 32)}; }
 
@@ -70,7 +64,7 @@ struct Lanes1 {
     Lanes1 magnitude() const { return {v < 0 ? -v : v}; }
     static Lanes1 select(Mask m, Lanes1 yes, Lanes1 no) { return m ? yes : no; }
     static bool any(Mask m) { return m; }
-    static Mask outside(Mask a) { return !a; }
+    static Mask opposite(Mask a) { return !a; }
     static Mask either(Mask a, Mask b) { return a || b; }
     // As a double, exactly, for 0 <= v < 2^52; its bits; and from a double x, 0 <= x < 2^51, to one of its neighbours.
     using Real = double;
@@ -152,7 +146,7 @@ struct Lanes4 {
     }
     static Lanes4 select(Mask m, Lanes4 yes, Lanes4 no) { return {_mm256_blendv_epi8(no.v, yes.v, m)}; }
     static bool any(Mask m) { return _mm256_movemask_epi8(m) != 0; }
-    static Mask outside(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
+    static Mask opposite(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
     static Mask either(Mask a, Mask b) { return _mm256_or_si256(a, b); }
     Real real() const {
         const __m256i biased = _mm256_or_si256(v, _mm256_set1_epi64x(static_cast<std::int64_t>(kTwo52Bits)));
@@ -233,7 +227,7 @@ struct Lanes8 {
     Lanes8 magnitude() const { return {_mm512_abs_epi64(v)}; }
     static Lanes8 select(Mask m, Lanes8 yes, Lanes8 no) { return {_mm512_mask_blend_epi64(m, no.v, yes.v)}; }
     static bool any(Mask m) { return m != 0; }
-    static Mask outside(Mask a) { return static_cast<Mask>(~a); }
+    static Mask opposite(Mask a) { return static_cast<Mask>(~a); }
     static Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
     Real real() const { return {_mm512_cvtepi64_pd(v)}; }
     Lanes8 double_bits() const { return {_mm512_castpd_si512(real().v)}; }
@@ -246,6 +240,73 @@ struct Lanes8 {
     static Lanes8 look_up_pair(const std::uint32_t *table, Lanes8 index) { return {_mm512_i64gather_epi64(index.v, table, 4)}; }
 };
 #endif
+
+// Two of V side by side: where one waits for its results, the other has work to do.
+template <class V>
+struct Twice {
+    static constexpr int width = 2 * V::width;
+    struct Mask {
+        typename V::Mask a, b;
+    };
+    struct Real {
+        typename V::Real a, b;
+        friend Real operator+(Real x, Real y) { return {x.a + y.a, x.b + y.b}; }
+        friend Real operator-(Real x, Real y) { return {x.a - y.a, x.b - y.b}; }
+        friend Real operator*(Real x, Real y) { return {x.a * y.a, x.b * y.b}; }
+        friend Real operator/(Real x, Real y) { return {x.a / y.a, x.b / y.b}; }
+    };
+    V a, b;
+
+    static Twice set(std::int64_t x) { return {V::set(x), V::set(x)}; }
+    static Twice load_u32(const std::uint32_t *p) { return {V::load_u32(p), V::load_u32(p + V::width)}; }
+    static Twice gather(const std::int64_t *p, std::size_t stride) {
+        return {V::gather(p, stride), V::gather(p + V::width * stride, stride)};
+    }
+    static Twice gather_u32(const std::uint32_t *p, std::size_t stride) {
+        return {V::gather_u32(p, stride), V::gather_u32(p + V::width * stride, stride)};
+    }
+    void store(std::int64_t *p) const { a.store(p), b.store(p + V::width); }
+    void store_intervals(Interval *p) const { a.store_intervals(p), b.store_intervals(p + V::width); }
+
+    friend Twice operator+(Twice x, Twice y) { return {x.a + y.a, x.b + y.b}; }
+    friend Twice operator-(Twice x, Twice y) { return {x.a - y.a, x.b - y.b}; }
+    friend Twice operator&(Twice x, Twice y) { return {x.a & y.a, x.b & y.b}; }
+    friend Twice operator|(Twice x, Twice y) { return {x.a | y.a, x.b | y.b}; }
+    template <int k>
+    Twice shl() const {
+        return {a.template shl<k>(), b.template shl<k>()};
+    }
+    template <int k>
+    Twice shr() const {
+        return {a.template shr<k>(), b.template shr<k>()};
+    }
+    template <int k>
+    Twice sra() const {
+        return {a.template sra<k>(), b.template sra<k>()};
+    }
+    static Twice multiply(Twice x, Twice y) { return {V::multiply(x.a, y.a), V::multiply(x.b, y.b)}; }
+    static Mask greater(Twice x, Twice y) { return {V::greater(x.a, y.a), V::greater(x.b, y.b)}; }
+    static Twice minimum(Twice x, Twice y) { return {V::minimum(x.a, y.a), V::minimum(x.b, y.b)}; }
+    static Twice maximum(Twice x, Twice y) { return {V::maximum(x.a, y.a), V::maximum(x.b, y.b)}; }
+    Twice magnitude() const { return {a.magnitude(), b.magnitude()}; }
+    static Twice select(Mask m, Twice yes, Twice no) { return {V::select(m.a, yes.a, no.a), V::select(m.b, yes.b, no.b)}; }
+    static bool any(Mask m) { return V::any(m.a) || V::any(m.b); }
+    static Mask opposite(Mask m) { return {V::opposite(m.a), V::opposite(m.b)}; }
+    static Mask either(Mask x, Mask y) { return {V::either(x.a, y.a), V::either(x.b, y.b)}; }
+    Real real() const { return {a.real(), b.real()}; }
+    Twice double_bits() const { return {a.double_bits(), b.double_bits()}; }
+    Real as_double() const { return {a.as_double(), b.as_double()}; }
+    static Twice near(Real x) { return {V::near(x.a), V::near(x.b)}; }
+    static Real constant(double x) { return {V::constant(x), V::constant(x)}; }
+    static Real clamp(Real x, Real low, Real high) { return {V::clamp(x.a, low.a, high.a), V::clamp(x.b, low.b, high.b)}; }
+    static Real root(Real x) { return {V::root(x.a), V::root(x.b)}; }
+    static Twice look_up(const std::uint64_t *table, Twice index) {
+        return {V::look_up(table, index.a), V::look_up(table, index.b)};
+    }
+    static Twice look_up_pair(const std::uint32_t *table, Twice index) {
+        return {V::look_up_pair(table, index.a), V::look_up_pair(table, index.b)};
+    }
+};
 
 }  // namespace
 }  // namespace laconic

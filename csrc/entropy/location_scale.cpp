@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "entropy/categorical.h"
 #include "entropy/cpu.h"
 #include "entropy/location_scale_kernel.h"
 
@@ -48,21 +47,23 @@ template Quantised quantise(const Parameters<double> &, std::size_t, std::int64_
 
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
-    constexpr int kDrop = kRowWeightBits - kWeightBits;
+    constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
+    constexpr std::int64_t kOne = 1 << kWeightBits;
     for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
         bool good = true;
-        std::uint32_t sum = 0, before = 0;
+        double sum = 0;
+        std::int64_t before = 0;
         for (int j = 0; j < components; ++j) {
-            const Float p = probabilities[j];
-            const bool possible = p >= 0 && p <= Float(kMaxProbability);
-            good &= possible;
-            sum += static_cast<std::uint32_t>(static_cast<std::int32_t>((possible ? p : Float(0)) * Float(kRowWeightOne)));
-            const std::uint32_t after = std::min((sum + (1u << (kDrop - 1))) >> kDrop, 1u << kWeightBits);
-            out[j] = after - before;
+            const auto p = static_cast<double>(probabilities[j]);
+            good &= p >= 0;
+            sum += p;
+            const double scaled = sum * static_cast<double>(kOne) + kRound;
+            const std::int64_t after = std::min(std::bit_cast<std::int64_t>(scaled) - std::bit_cast<std::int64_t>(kRound), kOne);
+            out[j] = static_cast<std::uint32_t>(after - before);
             before = after;
         }
-        out[components - 1] += (1u << kWeightBits) - before;
-        if (!good || !sums_to_one(sum, static_cast<std::size_t>(components))) {
+        out[components - 1] += static_cast<std::uint32_t>(kOne - before);
+        if (!good || !(sum >= 1 - kWeightTolerance && sum <= 1 + kWeightTolerance)) {
             *bad = i;
             return false;
         }

@@ -32,6 +32,7 @@ inline constexpr int kScaleOrigin = 64;
 inline constexpr int kMeanBits = 8;
 inline constexpr int kWeightBits = 16;
 inline constexpr int kMaxComponents = 16;
+inline constexpr double kWeightTolerance = 1.0 / 1024;  // of a row's sum
 inline constexpr std::int64_t kMaxHalfWindow = 32767;
 
 inline constexpr int kCellBits = 6;

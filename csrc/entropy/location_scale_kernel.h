@@ -12,6 +12,7 @@ namespace laconic::location_scale {
 namespace {
 
 constexpr std::int64_t kCoded = kEscapeStart;  // slots that are not the escape's
+constexpr std::int64_t kEscapeBits = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;  // an Interval's bits
 constexpr std::int64_t kHalfBin = 1 << (kMeanBits - 1);
 constexpr std::int64_t kMaxDistance = (1 << 25) - 1;  // 1/256 bin: beyond, every tail is that at the end of its table
 constexpr std::int64_t kFirstOctave = 1 << 25;        // 2^-5 in z's unit of 2^-30
@@ -128,10 +129,11 @@ struct Mixed {
     Component<V> parts[kMaxComponents];
     V weights[kMaxComponents];
     V low, high, rest;
+    bool gaussian;  // every component of every lane
 
     Mixed(const std::int64_t *parameters, const std::uint32_t *row_weights, std::size_t stride, int components_)
         : components(components_) {
-        V heaviest = V::set(0), middle = V::set(0);
+        V heaviest = V::set(0), middle = V::set(0), families = V::set(0);
         low = V::set(INT64_MAX);
         high = V::set(INT64_MIN);
         for (int j = 0; j < components; ++j) {
@@ -142,7 +144,9 @@ struct Mixed {
             high = V::select(exists, V::maximum(high, c.centre + c.half), high);
             middle = V::select(V::greater(weight, heaviest), c.centre, middle);
             heaviest = V::maximum(heaviest, weight);
+            families = families | c.family;
         }
+        gaussian = !V::any(V::greater(families, V::set(0)));
         // A hull wider than any window is cut to the widest window around the heaviest component (the first of them).
         const auto wide = V::greater(high - low, V::set(2 * kMaxHalfWindow));
         low = V::select(wide, V::maximum(low, middle - V::set(kMaxHalfWindow)), low);
@@ -161,26 +165,48 @@ struct Mixed {
         return V::select(V::greater(x, low), V::select(V::greater(x, high), V::set(kCoded), inner), V::set(0));
     }
 
-    // The quantile of the one distribution with the mixture's mean and variance, then a step of Newton's method with the true
-    // density.
+    // From the quantile of the one Gaussian with the mixture's mean and variance by Newton's method in doubles on approximate
+    // Gaussians; for other families, a step with the true density follows.
     V guess(V slot) const {
         using Real = typename V::Real;
-        const V far = V::set(1 << 25);
-        Real mean = V::constant(0), square = V::constant(0);  // 1/256 bin above low
+        constexpr double kUnit = 1.0 / (1 << 30);  // of inverse times 1/256 bin
+        const Real zero = V::constant(0), far = V::constant(1 << 25);
+        Real means[kMaxComponents], inverses[kMaxComponents], shares[kMaxComponents];  // means in 1/256 bin above low
+        Real mean = zero, square = zero;
         for (int j = 0; j < components; ++j) {
-            const Real w = weights[j].real() * V::constant(1.0 / 65536);
-            const Real m = V::minimum(V::maximum(parts[j].mean - low.template shl<kMeanBits>(), V::set(0)), far).real();
+            shares[j] = weights[j].real() * V::constant(1.0 / 65536);
+            means[j] = V::minimum(V::maximum(parts[j].mean - low.template shl<kMeanBits>(), V::set(0)), V::set(1 << 25)).real();
+            inverses[j] = parts[j].inverse.real() * V::constant(kUnit);
             const Real s = parts[j].sigma.real() * V::constant(0.25);
-            mean = mean + w * m;
-            square = square + w * (m * m + s * s);
+            mean = mean + shares[j] * means[j];
+            square = square + shares[j] * (means[j] * means[j] + s * s);
         }
         const Real deviation = V::root(V::clamp(square - mean * mean, V::constant(1), V::constant(1e18)));
+        const V target = mass_below(slot, low, high, rest);
         typename V::Mask upper;
-        const V z = standard_quantile(parts[0], mass_below(slot, low, high, rest), upper);
-        const Real distance = z.real() * deviation * V::constant(1.0 / (1 << 24));
-        const V side = V::select(upper, V::near(mean + distance), V::near(V::clamp(mean - distance, V::constant(0), mean)));
-        return newton(low + (V::minimum(side, far) + V::set(kHalfBin)).template shr<kMeanBits>(), slot,
-                      deviation * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
+        const Real distance = standard_quantile(parts[0], target, upper).real() * deviation * V::constant(1.0 / (1 << 24));
+        const V start = V::select(upper, V::near(mean + distance), V::near(V::clamp(mean - distance, zero, far)));
+        Real x = V::clamp(start.real(), zero, far);
+        const Real wanted = target.real() * V::constant(0x1p-32) - V::constant(0.5);
+        for (int step = 0; step < 2; ++step) {
+            Real mass = zero, density = V::constant(1e-9);
+            for (int j = 0; j < components; ++j) {
+                // Phi(z) - 1/2 and its derivative by an odd polynomial, off by less than 2.6e-4 on -3 .. 3.
+                const Real z = V::clamp((x - means[j]) * inverses[j], V::constant(-3), V::constant(3));
+                const Real y = z * z;
+                constexpr double c[] = {0.3979446935, -0.0639826202, 0.0081571769, -0.00060939832, 0.00001946677};
+                Real p = V::constant(c[4]), q = V::constant(9 * c[4]);
+                for (int k = 3; k >= 0; --k) {
+                    p = p * y + V::constant(c[k]);
+                    q = q * y + V::constant((2 * k + 1) * c[k]);
+                }
+                mass = mass + shares[j] * (p * z);
+                density = density + shares[j] * inverses[j] * q;
+            }
+            x = V::clamp(x + V::clamp((wanted - mass) / density, zero - deviation, deviation), zero, far);
+        }
+        const V found = low + (V::near(x) + V::set(kHalfBin)).template shr<kMeanBits>();
+        return gaussian ? found : newton(found, slot, deviation * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
     }
 
 private:
@@ -213,8 +239,7 @@ bool intervals_of(const Distribution &d, V x, Interval *out) {
     const V freq = d.cdf(inside + V::set(1)) - start;
     const auto escaped = V::either(V::greater(d.low, x), V::greater(x, d.high));
     const V both = start | freq.template shl<32>();
-    const std::int64_t escape = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;
-    V::select(escaped, V::set(escape), both).store_intervals(out);
+    V::select(escaped, V::set(kEscapeBits), both).store_intervals(out);
     return V::any(escaped);
 }
 
@@ -232,10 +257,9 @@ bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *o
         const V start = d.cdf(x), end = d.cdf(x + one);
         const V freq = end - start;
         const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
-        if (!V::any(V::either(left, V::outside(right)))) {
+        if (!V::any(V::either(left, V::opposite(right)))) {
             x.store(symbols);
-            const std::int64_t escape = kEscapeStart | static_cast<std::int64_t>(kEscapeFreq) << 32;
-            V::select(escaped, V::set(escape), start | freq.template shl<32>()).store_intervals(out);
+            V::select(escaped, V::set(kEscapeBits), start | freq.template shl<32>()).store_intervals(out);
             return V::any(escaped);
         }
         a = V::select(left, a, V::select(right, x, x + one));
@@ -324,6 +348,10 @@ struct Loops {
                                std::size_t n, const std::uint32_t *slots, std::int64_t *symbols, Interval *out) {
         bool escapes = false;
         std::size_t j = 0;
+        using Pair = Twice<V>;  // a quarter faster: each step of the search waits for the one before
+        for (; j + 2 * width <= n; j += 2 * width)
+            escapes |= locate_of<Pair>(Mixed<Pair>(parameters + j * stride, weights + j * stride, stride, components),
+                                       Pair::load_u32(slots + j), symbols + j, out + j);
         for (; j + width <= n; j += width)
             escapes |= locate_of<V>(Mixed<V>(parameters + j * stride, weights + j * stride, stride, components),
                                     V::load_u32(slots + j), symbols + j, out + j);

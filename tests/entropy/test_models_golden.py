@@ -1,7 +1,7 @@
 """Messages of version 0, written once: every later version must read them, and this one must write them.
 
-Inputs are integers and exact fractions, so that no generator of random numbers or libm has a say. To add a case,
-add it to CASES and paste what the failing test prints; never change one that is there.
+Inputs are integers and exact fractions, so that no generator of random numbers or libm has a say. To add a
+case, add it to CASES and paste what the failing test prints; never change one that is there.
 """
 
 from __future__ import annotations
