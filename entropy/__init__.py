@@ -1,6 +1,7 @@
 """Entropy coding: symbols and their probabilities to bits, and back, exactly.
 
-A *model* says how probable each symbol is; a *coder* turns that into bits. Either works with every one of the other kind.
+A *model* says how probable each symbol is; a *coder* turns that into bits. Either works with every one of the
+other kind.
 
     encode, decode                          whole arrays, the fastest way
     Stack                                   interleave models, last in first out; bits-back coding

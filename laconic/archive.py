@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
+
+import cbor2
 
 from laconic import objects, registry
 from laconic.bases import Bases
@@ -18,7 +21,7 @@ from laconic.container.decoder import codec_params
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink, Sink
 from laconic.container.source import BufferBytes, BufferSource, FileBytes, FileSource, PipeSource, RawSource
-from laconic.container.table import Entry, encode_name
+from laconic.container.table import Entry, encode_name, pack_meta, parse_meta
 from laconic.container.writer import PACK_ENTRY, Part, Writer
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
@@ -261,14 +264,17 @@ class ArchiveWriter:
     """An archive open for writing or appending. Made by `laconic.open(path, "w")` or `"a"`; usable as a context manager."""
 
     def __init__(
-        self, sink: Sink, *, level: str = "default", jobs: int | None = None, base: Any = None, previous: list[Part] | None = None,
-        taken: set[str] | None = None, progress: Any = None,
+        self, sink: Sink, *, level: str = "default", jobs: int | None = None, base: Any = None,
+        old: ArchiveReader | None = None, progress: Any = None,
     ) -> None:  # fmt: skip
         self._level = check_level(level)
         self._bases = Bases(base)
-        self._names: set[str] = taken or set()
+        self._old = old
+        self._names: set[str] = set(old.names()) if old is not None else set()
+        self._containers: set[str] = set()
+        self._parents: set[str] = set()  # names that others were added below
         self._writer = Writer(
-            sink, registry.get, jobs=available_jobs(jobs), previous=previous,
+            sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
             find_base=self._bases.by_name if base is not None else None, progress=progress,
         )  # fmt: skip
 
@@ -281,7 +287,7 @@ class ArchiveWriter:
         exactly, ValueError for a name that is taken.
         """
         level = check_level(level or self._level)
-        meta = meta or {}
+        meta = check_meta(name, meta)
         if isinstance(obj, os.PathLike):
             self.add_file(obj, name, kind=kind, level=level, meta=meta)
             return
@@ -289,12 +295,19 @@ class ArchiveWriter:
 
     def _add(self, name: str, obj: Any, kind: str | None, level: str, meta: dict[str, Any], *, depth: int) -> None:
         leaf = objects.leaf(obj)
+        if leaf is None and depth:
+            leaf = objects.text_leaf(obj)
+        if not depth:
+            self._check_parents(name)
         if leaf is not None:
             self._add_leaf(name, leaf, kind, level, meta)
             return
         container = objects.container_type(obj)
         if container is not None:
+            if name in self._parents:
+                raise ValueError(f"entries below {name!r} were added before; they would become items of the {container}")
             self._writer.add_entry(Entry(self._claim(name), container, meta=meta))
+            self._containers.add(name)
             if depth == f.MAX_NESTING:
                 raise ValueError(f"{name[:80]!r}: nested too deep (more than {f.MAX_NESTING} levels, or a container inside itself)")
             for key, value in objects.children(obj):
@@ -321,7 +334,7 @@ class ArchiveWriter:
         """Encode the content of the regular file `path` as `name`, with its mode and modification time."""
         with open(path, "rb") as file:
             stat = os.fstat(file.fileno())
-            meta = {"mode": stat.st_mode & 0o7777, "mtime_ns": stat.st_mtime_ns} | (meta or {})
+            meta = {"mode": stat.st_mode & 0o7777, "mtime_ns": stat.st_mtime_ns} | check_meta(name, meta)
             source = FileSource(file, stat.st_size)
             return self._add_source(source, name, kind, check_level(level or self._level), meta)
 
@@ -335,9 +348,10 @@ class ArchiveWriter:
         meta: dict[str, Any] | None = None,
     ) -> Entry | None:
         """Encode what can be read from `file` (not seekable, of unknown length) as the file `name`."""
-        return self._add_source(PipeSource(file), name, kind, check_level(level or self._level), meta or {})
+        return self._add_source(PipeSource(file), name, kind, check_level(level or self._level), check_meta(name, meta))
 
     def _add_source(self, source: RawSource, name: str, kind: str | None, level: str, meta: dict[str, Any]) -> Entry | None:
+        self._check_parents(name)
         codec = registry.get(kind or registry.sniff(source.head(registry.SNIFF_BYTES), source.size))
         if source.size is not None and source.size < PACK_ENTRY and codec.name == "bytes" and not self._bases.given:
             raw = bytes(source.take(source.size))
@@ -348,11 +362,11 @@ class ArchiveWriter:
         return self._writer.add_stream(entry, source, self._claim_views(name, layout), codec, level, announce=True)
 
     def _claim_views(self, name: str, layout: Iterator[Piece | View]) -> Iterator[Piece | View]:
-        """`layout` without the views whose names are taken: a tensor in a file never hides an entry of its own."""
+        """`layout` without the views whose names are taken (a tensor in a file never hides an entry of its own) or can't be names."""
         for item in layout:
             if isinstance(item, View):
                 full = f"{name}/{item.name}" if name else item.name
-                if full in self._names:
+                if full in self._names or not is_name(full):
                     continue
                 self._names.add(full)
             yield item
@@ -362,12 +376,22 @@ class ArchiveWriter:
         self._writer.add_entry(Entry(self._claim(name), type_, meta=meta))
 
     def _claim(self, name: str) -> str:
-        if len(encode_name(name)) > f.MAX_NAME:
-            raise ValueError(f"the name {name[:40]!r}... is longer than {f.MAX_NAME} bytes")
+        if not is_name(name):
+            raise ValueError(f"the name {name[:40]!r} is longer than {f.MAX_NAME} bytes, or holds lone surrogates")
         if name in self._names:
             raise ValueError(f"the archive already has an entry {name!r}")
         self._names.add(name)
         return name
+
+    def _check_parents(self, name: str) -> None:
+        """An entry added as `a/b` would become an item of a dict or list that was added as `a`."""
+        parent = name
+        while "/" in parent:
+            parent = parent.rpartition("/")[0]
+            self._parents.add(parent)
+            before = self._old is not None and parent in self._old and self._old.entry(parent).type in objects.CONTAINER_TYPES
+            if before or parent in self._containers:
+                raise ValueError(f"{name!r} would become an item of the container {parent!r}")
 
     @property
     def raw_bytes(self) -> int:
@@ -409,8 +433,7 @@ class _FileArchiveWriter(ArchiveWriter):
     def __init__(self, path: Path, mode: str, **options: Any) -> None:
         self._path = path
         self._temporary: Path | None = None
-        previous: list[Part] = []
-        taken: set[str] = set()
+        old: ArchiveReader | None = None
         if mode == "a" and path.exists() and path.stat().st_size:
             self._file: BinaryIO = open(path, "r+b")
             try:
@@ -421,16 +444,16 @@ class _FileArchiveWriter(ArchiveWriter):
             except BaseException:
                 self._file.close()
                 raise
-            previous, taken = old._reader.parts, set(old.names())
             position = self._file.seek(0, os.SEEK_END)
         else:
             if mode == "w":
-                self._temporary = temporary_beside(path)
-            self._file = open(self._temporary or path, "w+b")
+                self._temporary, self._file = open_temporary(path)
+            else:
+                self._file = open(path, "w+b")
             lock(self._file, path)
             position = 0
         try:
-            super().__init__(FileSink(self._file, position, readable=True), previous=previous, taken=taken, **options)
+            super().__init__(FileSink(self._file, position, readable=True), old=old, **options)
         except BaseException:
             self._discard()
             raise
@@ -482,6 +505,28 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
     return registry.get("bytes"), b""
 
 
+def is_name(name: str) -> bool:
+    """Whether an entry of this name would come back under it. Surrogates may stand for bytes that are not UTF-8, and only for those."""
+    try:
+        encoded = encode_name(name)
+    except UnicodeEncodeError:
+        return False
+    return len(encoded) <= f.MAX_NAME and (name.isascii() or encoded.decode("utf-8", "surrogateescape") == name)
+
+
+def check_meta(name: str, meta: dict[str, Any] | None) -> dict[str, Any]:
+    """`meta` if it would come back as it is; TypeError or ValueError if not."""
+    if not meta:
+        return {}
+    try:
+        again = parse_meta(pack_meta(meta, name), "metadata")
+    except (CorruptDataError, cbor2.CBOREncodeError, UnicodeEncodeError, RecursionError) as error:
+        raise TypeError(f"metadata of entry {name!r} is no map of text to plain values: {error}") from error
+    if again != meta:
+        raise TypeError(f"metadata of entry {name!r} would not come back as it is; use text keys, numbers, text, bytes, lists and dicts")
+    return meta
+
+
 def layout_of(codec: Any, source: Source) -> tuple[Iterator[Piece | View], Any]:
     """The codec's layout of `source`; that of `bytes` if the codec finds that the file is not its kind after all."""
     try:
@@ -514,8 +559,16 @@ def lock(file: BinaryIO, path: Path) -> None:
         return
 
 
-def temporary_beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path` for what will be renamed to it; nothing that lies there already is opened, nor any link followed."""
+    while True:
+        temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
+        try:
+            return temporary, open(temporary, "x+b")
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None  # the name that the user knows
 
 
 def sync_folder(path: Path) -> None:
@@ -545,6 +598,7 @@ def open_reader(file: Any, **options: Any) -> ArchiveReader:
 
         spool = tempfile.TemporaryFile()
         shutil.copyfileobj(file, spool)
+        spool.flush()
         return ArchiveReader(FileBytes(spool, str(getattr(file, "name", "pipe"))), **options)
     return ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False), **options)
 
@@ -554,8 +608,7 @@ def open_writer(file: Any, mode: str, **options: Any) -> ArchiveWriter:
         return _FileArchiveWriter(Path(file), mode, **options)
     if mode == "a":
         old = ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False))
-        options |= {"previous": old._reader.parts, "taken": set(old.names())}
-        return ArchiveWriter(FileSink(file, file.seek(0, os.SEEK_END), readable=file.readable()), **options)
+        return ArchiveWriter(FileSink(file, file.seek(0, os.SEEK_END), readable=file.readable()), old=old, **options)
     readable = bool(getattr(file, "seekable", bool)() and getattr(file, "readable", bool)())
     position = file.tell() if readable else 0
     return ArchiveWriter(FileSink(file, position, readable=readable and position == 0), **options)

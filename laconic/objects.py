@@ -108,6 +108,23 @@ def _cast(raw: memoryview, format_: str, shape: tuple[int, ...]) -> memoryview:
     return memoryview(np.empty(shape, format_))  # type: ignore[arg-type]  # memoryview.cast makes no view without elements
 
 
+TEXT_LEAF = 256  # characters from which a text inside a container has bytes of its own instead of metadata
+
+
+def text_leaf(obj: Any) -> Leaf | None:
+    """A long text inside a container; None for anything else."""
+    if type(obj) is not str or len(obj) < TEXT_LEAF:
+        return None
+    return Leaf("text", "", (), 1, memoryview(_utf8(obj)))
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TypeError(f"a text with lone surrogates can't be encoded ({error})") from None
+
+
 def _array_leaf(array: np.ndarray[Any, Any], type_: str) -> Leaf:
     name = dtype_name(array.dtype)
     return Leaf(type_, name, array.shape, array.dtype.itemsize, _raw_view(array))
@@ -206,6 +223,9 @@ def itemsize(name: str) -> int:
 _CONTAINERS: dict[type, str] = {dict: "dict", OrderedDict: "odict", list: "list", tuple: "tuple"}
 
 
+CONTAINER_TYPES = frozenset(_CONTAINERS.values())
+
+
 def container_type(obj: Any) -> str | None:
     return _CONTAINERS.get(type(obj))
 
@@ -239,7 +259,10 @@ def unescape_key(text: str) -> str | int:
 
 def value_meta(obj: Any) -> dict[str, Any] | None:
     """Metadata that holds a small Python value (inside containers); None if `obj` is no such value."""
-    if obj is None or type(obj) in (bool, str) or (type(obj) is int and -(1 << 63) <= obj < 1 << 63):
+    if type(obj) is str:
+        _utf8(obj)
+        return {"v": obj}
+    if obj is None or type(obj) is bool or (type(obj) is int and -(1 << 63) <= obj < 1 << 63):
         return {"v": obj}
     if type(obj) is float:
         return {"f": struct.pack("<d", obj)}  # CBOR encoders may shorten a NaN
@@ -293,6 +316,11 @@ def from_raw(entry: Entry, shape: tuple[int, ...], raw: Any) -> Any:
         return _torch_tensor(entry, shape, raw)
     if entry.type == "bytearray":
         return bytearray(raw)
+    if entry.type == "text":
+        try:
+            return str(raw, "utf-8")
+        except UnicodeDecodeError as error:
+            raise CorruptDataError(f"entry {entry.name!r}: the text is not UTF-8") from error
     if entry.type == "memoryview":
         view = memoryview(raw)
         if not entry.dtype:

@@ -80,8 +80,9 @@ Array<std::int64_t> quantise(const Array<Float> &means, const Array<Float> &scal
     {
         std::int64_t *const data = out.mutable_data();
         const py::gil_scoped_release release;
-        result = location_scale::quantise(means.data(), mean_stride, scales.data(), scale_stride, families.data(), family_stride,
-                                          n, data, &bad);
+        const location_scale::Parameters<Float> parameters{means.data(), mean_stride,     scales.data(),
+                                                           scale_stride, families.data(), family_stride};
+        result = location_scale::quantise(parameters, n, data, &bad);
     }
     switch (result) {
         case location_scale::Quantised::ok:
@@ -97,7 +98,8 @@ Array<std::int64_t> quantise(const Array<Float> &means, const Array<Float> &scal
 
 template <class Float>
 Array<std::uint32_t> quantise_weights(const Array<Float> &probabilities) {
-    if (probabilities.ndim() != 2 || probabilities.shape(1) < 1) throw std::invalid_argument("weights are a matrix");
+    if (probabilities.ndim() != 2 || probabilities.shape(1) < 1 || probabilities.shape(1) > location_scale::kMaxComponents)
+        throw std::invalid_argument("a mixture has 1 to " + std::to_string(location_scale::kMaxComponents) + " components");
     Array<std::uint32_t> out({probabilities.shape(0), probabilities.shape(1)});
     std::size_t bad = 0;
     if (!location_scale::quantise_weights(probabilities.data(), static_cast<int>(probabilities.shape(1)),

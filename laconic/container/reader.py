@@ -56,13 +56,15 @@ class Reader:
 
     # ------------------------------------------------------------------ parts
 
-    def _find_parts(self, check_frames: bool) -> tuple[list[Part], Recovered | None]:
+    def _find_parts(self, lenient: bool) -> tuple[list[Part], Recovered | None]:
         parts: list[Part] = []
         end = self.data.size
         while end > 0:
             part = self._part_before(end)
             if part is None:
                 break
+            if not lenient:  # a version that this one can't read, or a damaged header
+                parse_header(self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name)
             parts.append(part)
             end = part.start
         parts.reverse()
@@ -73,7 +75,7 @@ class Reader:
         if not parts:
             header = self.data.read_at(0, f.HEADER_SIZE)
             parse_header(header, self.data.name)  # a damaged or newer header is the error to report
-        found = recover(self.data, 0, end, check=check_frames)
+        found = recover(self.data, 0, end, check=lenient)
         return found.parts + parts, found if found.torn else None
 
     def _part_before(self, end: int) -> Part | None:

@@ -226,10 +226,10 @@ class StreamReader:
                 current = self._current
                 if current is not None and entry.stream == current.stream and current.announced:
                     yield from self._finish(entry)
-                elif entry.type == "file" and entry.size == 0 and entry.stream in self._declared:
-                    del self._declared[entry.stream]
-                    yield from (Begin(entry), End(entry))
                 elif entry.size == 0:
+                    yield from self._finish(None)  # what began before it is complete
+                    if entry.type == "file":
+                        self._declared.pop(entry.stream, None)
                     yield from (Begin(entry), End(entry))
                 else:
                     self._declared.setdefault(entry.stream, []).append(entry)

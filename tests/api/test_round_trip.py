@@ -156,7 +156,7 @@ class Color(enum.IntEnum):
         None, 1, 1.5, True, "text", object(), {1.5: b""}, {(1,): b""}, {None: b""}, {True: b""}, {b"k": b""}, {"a": object()}, {"a": {1, 2}},
         Sub(b"x"), np.zeros(3).view(SubArray), np.matrix([[1]]), np.ma.masked_array([1], [True]), np.array([object()]),
         np.zeros(2, [("a", "O")]), SubDict(a=b""), defaultdict(list, a=b""), Counter("ab"), namedtuple("P", "x")(b""), [1 << 63], [-(1 << 63) - 1],
-        [1 + 2j], {"p": pathlib.Path("x")}, [Color.RED], {Color.RED: b""}, np.recarray((2,), [("a", "i4")]), [np.str_], range(3), {"a": b""}.keys(),
+        [1 + 2j], ["\ud800"], ["\udc80" * 999], {"p": pathlib.Path("x")}, [Color.RED], {Color.RED: b""}, np.recarray((2,), [("a", "i4")]), [np.str_], range(3), {"a": b""}.keys(),
         io.BytesIO(b""), np.array(["a"], np.dtypes.StringDType()) if hasattr(np.dtypes, "StringDType") else object(),
         memoryview(np.arange(6, dtype=">i4")), memoryview(np.zeros(2, [("a", "i4"), ("b", "f8")])), memoryview(np.zeros(2, "g")),
     ],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from laconic import CorruptDataError
 from laconic.entropy import (
     Bernoulli,
     Categorical,
@@ -25,6 +25,8 @@ from laconic.entropy import (
     decode,
     encode,
 )
+
+from laconic import CorruptDataError, UnsupportedError
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32"]
 finite = st.floats(-(2.0**32), 2.0**32, width=32)
@@ -48,7 +50,10 @@ def models(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, tuple[
         "laplace": (Laplace(mean, scale), near),
         "logistic": (Logistic(mean, scale), near),
         "generalised": (GeneralisedGaussian(mean, scale, rng.uniform(0.3, 5, shape)), near),
-        "mixture": (Mixture([Gaussian(mean, scale), Laplace(mean + 3, 2.0), Logistic(0.0, scale)], [0.5, 0.25, 0.25]), near),
+        "mixture": (
+            Mixture([Gaussian(mean, scale), Laplace(mean + 3, 2.0), Logistic(0.0, scale)], [0.5, 0.25, 0.25]),
+            near,
+        ),
         "mixture, one": (Mixture(Gaussian([0.0, 100.0], [1.0, 50.0]), [0.9, 0.1]), near),
         "categorical": (Categorical(rng.dirichlet([0.3] * 37)), small),
         "rows f64": (CategoricalRows(rows), small),
@@ -79,7 +84,9 @@ def test_gaussian_round_trips_whatever_the_parameters(data: st.DataObject) -> No
     x = data.draw(hnp.arrays(dtype, hnp.array_shapes(max_dims=2, max_side=40)))
     mean = data.draw(hnp.arrays(np.float32, x.shape, elements=finite))
     scale = data.draw(hnp.arrays(np.float32, x.shape, elements=positive))
-    family = data.draw(st.sampled_from([Gaussian, Laplace, Logistic, lambda m, s: GeneralisedGaussian(m, s, 0.7)]))
+    family = data.draw(
+        st.sampled_from([Gaussian, Laplace, Logistic, lambda m, s: GeneralisedGaussian(m, s, 0.7)])
+    )
     model = family(mean, scale)
     np.testing.assert_array_equal(decode(encode(x, model), model), x)
     stack = Stack()
@@ -95,7 +102,10 @@ def test_mixtures_round_trip_whatever_the_parameters(data: st.DataObject) -> Non
     parts = data.draw(st.integers(1, 5))
     mean = data.draw(hnp.arrays(np.float32, (*x.shape, parts), elements=finite))
     scale = data.draw(hnp.arrays(np.float32, (*x.shape, parts), elements=positive))
-    weights = data.draw(hnp.arrays(np.int64, (*x.shape, parts), elements=st.integers(0, 5))) + np.eye(parts, dtype=int)[0]
+    weights = (
+        data.draw(hnp.arrays(np.int64, (*x.shape, parts), elements=st.integers(0, 5)))
+        + np.eye(parts, dtype=int)[0]
+    )
     model = Mixture(Laplace(mean, scale), weights / weights.sum(-1, keepdims=True))
     np.testing.assert_array_equal(decode(encode(x, model), model), x)
 
@@ -110,7 +120,8 @@ def test_blocks_and_jobs_change_nothing() -> None:
     np.testing.assert_array_equal(decode(data, model, jobs=3), x)
     bits = (x > 3).astype(np.uint8)
     coin = Bernoulli(0.45)
-    assert encode(bits, coin, jobs=2) == (data := encode(bits, coin))
+    data = encode(bits, coin)
+    assert encode(bits, coin, jobs=2) == data
     np.testing.assert_array_equal(decode(data, coin, n, jobs=2), bits)
 
 
@@ -164,10 +175,16 @@ def test_torch_tensors_are_arrays() -> None:
         (lambda: encode(np.array([0, 3], np.uint8), Uniform(3)), "symbol 3 at position 1"),
         (lambda: encode(np.array([0, -1], np.int8), Categorical([0.5, 0.5])), "symbol -1 at position 1"),
         (lambda: encode(np.array([2], np.int8), Bernoulli(0.5)), "symbol 2 at position 0"),
-        (lambda: encode(np.array([0, 1], np.int8), Categorical.from_cdf([0, 0, 4])), "symbol 0 at position 0 has zero"),
+        (
+            lambda: encode(np.array([0, 1], np.int8), Categorical.from_cdf([0, 0, 4])),
+            "symbol 0 at position 0 has zero",
+        ),
         (lambda: encode(np.zeros(2, np.int8), CategoricalRows([[0.5, 0.5], [0.5, 0.4]])), "row 1"),
         (lambda: encode(np.zeros(2, np.int8), CategoricalRows([[0.5, 0.5], [np.nan, 0.4]])), "row 1"),
-        (lambda: encode(np.zeros(1, np.int8), CategoricalRows.from_cdf(np.array([[0, 9, 8]], np.uint32))), "row 0"),
+        (
+            lambda: encode(np.zeros(1, np.int8), CategoricalRows.from_cdf(np.array([[0, 9, 8]], np.uint32))),
+            "row 0",
+        ),
         (lambda: encode(np.zeros(3, np.int8), Gaussian([0.0, 1.0], 1.0)), "shape"),
         (lambda: encode(np.zeros(0, np.int8), Gaussian([0.0, 1.0], 1.0)), "shape"),
         (lambda: encode(np.zeros(3, np.int8), Gaussian(np.zeros(0), 1.0)), "shape"),
@@ -179,7 +196,9 @@ def test_bad_models_and_symbols_are_value_errors(make, message: str) -> None:
         make()
 
 
-@pytest.mark.parametrize("x", [np.zeros(2), np.zeros(2, np.int64), np.zeros(2, np.bool_), ["a"], np.zeros(2, complex)])
+@pytest.mark.parametrize(
+    "x", [np.zeros(2), np.zeros(2, np.int64), np.zeros(2, np.bool_), ["a"], np.zeros(2, complex)]
+)
 def test_what_is_no_symbol_is_a_type_error(x) -> None:
     with pytest.raises(TypeError, match="symbols are uint8"):
         encode(x, Uniform(3))
@@ -204,8 +223,8 @@ def test_every_bit_flip_and_truncation_of_small_messages() -> None:
                 damaged[bit // 8] ^= 1 << bit % 8
                 try:
                     back = decode(bytes(damaged), model, x.shape)
-                except (CorruptDataError, Exception) as e:
-                    assert type(e).__name__ in ("CorruptDataError", "UnsupportedError"), (name, bit, e)
+                except (CorruptDataError, UnsupportedError):
+                    pass
                 else:
                     assert back.shape == x.shape
                     unharmed = back.dtype == x.dtype and (back == x).all()
@@ -223,15 +242,11 @@ def test_garbage_is_corrupt_or_data() -> None:
         good = encode(x, model)
         for _ in range(200):
             junk = good[:2] + rng.bytes(int(rng.integers(0, 300)) * 4 + int(rng.integers(0, 2)))
-            try:
+            with suppress(CorruptDataError):
                 assert decode(junk, model, x.shape).shape == x.shape
-            except CorruptDataError:
-                pass
             for coder in (Stack, QueueDecoder):
-                try:
+                with suppress(CorruptDataError):
                     coder(junk[2:]).pop(model, x.shape)
-                except CorruptDataError:
-                    pass
 
 
 def test_wrong_count_and_wrong_model() -> None:
@@ -282,11 +297,16 @@ def test_a_queue_that_is_not_at_its_end() -> None:
     decoder.pop(Uniform(256), 20)
     with pytest.raises(CorruptDataError):
         decoder.finish()
+
+    def read(message: bytes) -> None:
+        decoder = QueueDecoder(message)
+        decoder.pop(Uniform(256), 40)
+        decoder.finish()
+
+    read(encoder.to_bytes())
     for cut in range(len(encoder)):
         with pytest.raises(CorruptDataError):
-            decoder = QueueDecoder(encoder.to_bytes()[:cut])
-            decoder.pop(Uniform(256), 40)
-            decoder.finish()
+            read(encoder.to_bytes()[:cut])
 
 
 def test_a_failed_push_leaves_the_coder_as_it_was() -> None:

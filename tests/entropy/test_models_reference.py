@@ -1,4 +1,6 @@
-"""The same bytes from a second implementation, in Python integers, written from docs/entropy-models.md and not from the C++."""
+"""The same bytes from a second implementation, in Python integers, written from docs/entropy-models.md and
+not from the C++.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-from laconic import _core
 from laconic._core import entropy_models as native
 from laconic.entropy import (
     Bernoulli,
@@ -27,6 +27,8 @@ from laconic.entropy import (
     decode,
     encode,
 )
+
+from laconic import _core
 
 T = 2**24
 ESCAPE = (T - 256, 256)
@@ -49,7 +51,7 @@ def tail(packed: int, x: int) -> tuple[bool, int]:
     z = min(min(abs(edge), 2**25 - 1) * inverse + 2**25, 2**36 - 1)  # in 2^-30, beginning at 2^-5
     octave = z.bit_length() - 26
     cell = (octave << 6) + ((z << 6 >> (octave + 25)) - 64)
-    part = ((z << 30 >> (octave + 25)) & (2**24 - 1))
+    part = (z << 30 >> (octave + 25)) & (2**24 - 1)
     left, right = TAILS[family][cell], TAILS[family][cell + 1]
     return edge < 0, left - ((left - right) * part >> 24)
 
@@ -128,7 +130,14 @@ def rows_of(model: Model, x: np.ndarray, extra: list | None = None) -> list[list
         packed = np.broadcast_to(model.parameters, x.shape).reshape(-1)
         return [steps(Single(int(p)), v) for p, v in zip(packed, flat, strict=True)]
     assert extra is not None
-    return [steps(d, v) if isinstance(d, Mixed) else [(d[v], d[v + 1] - d[v])] for d, v in zip(extra, flat, strict=True)]
+    return [
+        steps(d, v) if isinstance(d, Mixed) else [(d[v], d[v + 1] - d[v])]
+        for d, v in zip(extra, flat, strict=True)
+    ]
+
+
+def lanes_for(n: int) -> int:
+    return 1 if n < 2**14 else 8 if n < 2**18 else 16
 
 
 def rans(rows: list[list[tuple[int, int]]], lanes: int) -> bytes:
@@ -148,7 +157,9 @@ def rans(rows: list[list[tuple[int, int]]], lanes: int) -> bytes:
                 push(lane, *interval)
         for lane in reversed(range(len(live))):
             push(lane, *live[lane][0])
-    return b"".join(s.to_bytes(8, "little") for s in states) + b"".join(w.to_bytes(4, "little") for w in reversed(words))
+    return b"".join(s.to_bytes(8, "little") for s in states) + b"".join(
+        w.to_bytes(4, "little") for w in reversed(words)
+    )
 
 
 def stack(rows: list[list[tuple[int, int]]]) -> bytes:
@@ -171,7 +182,7 @@ def range_coder(intervals: list[tuple[int, int]], total_bits: int, word_bits: in
         while span < 2 ** (width - word_bits if total_bits != 24 else 32):
             low, span, shifted = low << word_bits, span << word_bits, shifted + 1
     keep = width - word_bits
-    top = (low + 2**keep - 1 >> keep)
+    top = low + 2**keep - 1 >> keep
     size = shifted + 1
     data = top.to_bytes(size * word_bits // 8, "big")
     step = word_bits // 8
@@ -199,7 +210,9 @@ def isa(request: pytest.FixtureRequest):
 
 def location_scale_cases(n: int, seed: int = 0) -> list[tuple[LocationScale, np.ndarray]]:
     rng = np.random.default_rng(seed)
-    mean = np.concatenate([rng.normal(0, 5, n // 2), rng.uniform(-(2**31), 2**31, n - n // 2)]).astype(np.float32)
+    mean = np.concatenate([rng.normal(0, 5, n // 2), rng.uniform(-(2**31), 2**31, n - n // 2)]).astype(
+        np.float32
+    )
     scale = np.exp(rng.uniform(-4, 9, n)).astype(np.float32)
     x = np.rint(mean + scale * rng.standard_t(2, n)).clip(-(2**31), 2**31 - 1).astype(np.int32)
     return [
@@ -213,7 +226,7 @@ def location_scale_cases(n: int, seed: int = 0) -> list[tuple[LocationScale, np.
 @pytest.mark.parametrize("n", [1, 300, 2**14 + 77])
 def test_location_scale_messages(n: int, isa: str) -> None:
     for model, x in location_scale_cases(n, n):
-        expected = message(rans(rows_of(model, x), 1 if n < 2**14 else 16), x, 0)
+        expected = message(rans(rows_of(model, x), lanes_for(n)), x, 0)
         assert encode(x, model) == expected
         np.testing.assert_array_equal(decode(expected, model), x)
 
@@ -225,9 +238,12 @@ def test_mixture_messages(isa: str) -> None:
         weights = rng.multinomial(2**16, [0.2, 0.5, 0.3], n)
         weights[::9] = [2**16, 0, 0]
         x = np.rint(rng.normal(0, spread, n)).astype(np.int32)
-        mixed = [Mixed([int(p) for p in ps], [int(w) for w in ws]) for ps, ws in zip(parts.parameters, weights, strict=True)]
+        mixed = [
+            Mixed([int(p) for p in ps], [int(w) for w in ws])
+            for ps, ws in zip(parts.parameters, weights, strict=True)
+        ]
         model = Mixture(parts, weights / 2**16)
-        expected = message(rans(rows_of(model, x, mixed), 1 if n < 2**14 else 16), x, 0)
+        expected = message(rans(rows_of(model, x, mixed), lanes_for(n)), x, 0)
         assert encode(x, model) == expected
         np.testing.assert_array_equal(decode(expected, model), x)
 
@@ -239,7 +255,11 @@ def test_categorical_messages(isa: str) -> None:
         rows = rng.dirichlet([0.2] * alphabet, n).astype(np.float32)
         x = rng.integers(0, alphabet, n).astype(np.uint16)
         cdfs = [rescale([math.floor(Fraction(float(p)) * 2**27) for p in row]) for row in rows]
-        for model in (CategoricalRows(rows), CategoricalRows(rows.astype(np.float64)), CategoricalRows.from_cdf(np.array(cdfs, np.uint32))):
+        for model in (
+            CategoricalRows(rows),
+            CategoricalRows(rows.astype(np.float64)),
+            CategoricalRows.from_cdf(np.array(cdfs, np.uint32)),
+        ):
             expected = message(rans(rows_of(model, x, cdfs), 1), x, 0)
             assert encode(x, model) == expected
             np.testing.assert_array_equal(decode(expected, model), x)
@@ -273,14 +293,18 @@ def test_stack_and_queue() -> None:
 
 
 def test_quantised_parameters() -> None:
-    """Nearest points of the grids, for every float: the scale's by exact comparison of 16th powers, not by logarithms."""
+    """Nearest points of the grids, for every float: the scale's by exact comparison of 16th powers, not by
+    logarithms.
+    """
     rng = np.random.default_rng(13)
     mean = np.concatenate([rng.uniform(-(2**32), 2**32, 500), rng.normal(0, 1, 500), np.arange(-8, 8) / 512])
     scale = np.exp(rng.uniform(-12, 12, mean.size))
     for m, s, packed in zip(mean, scale, Gaussian(mean, scale).parameters.tolist(), strict=True):
         q, family, k = unpack(packed)
         assert (q, family) == (nearest(Fraction(m) * 256), 0)
-        ratio = Fraction(s) ** 32  # k is right if 2^(2(k - 64) - 1) <= s^32 < 2^(2(k - 64) + 1), but for the ends of the grid
+        ratio = (
+            Fraction(s) ** 32
+        )  # k is right if 2^(2(k - 64) - 1) <= s^32 < 2^(2(k - 64) + 1), but for the ends of the grid
         assert k == 0 or ratio >= Fraction(2) ** (2 * (k - 64) - 1)
         assert k == 255 or ratio < Fraction(2) ** (2 * (k - 64) + 1)
 

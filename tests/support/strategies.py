@@ -89,7 +89,7 @@ byteses = st.one_of(st.binary(max_size=300), st.binary(min_size=1, max_size=8).m
 bytes_likes = st.one_of(byteses, byteses.map(bytearray), byteses.map(memoryview))
 scalars = arrays().filter(lambda a: a.size > 0).map(lambda a: a.reshape(-1)[0]).filter(lambda x: isinstance(x, np.generic))
 leaves = st.one_of(bytes_likes, arrays(), scalars)
-values = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20))
+values = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20), st.text(min_size=1, max_size=5).map(lambda t: t * 300))
 texts = st.one_of(st.text(max_size=8), st.sampled_from(["", "/", "~", "~0", "~1", "~e", "~i7", "a/b", "..", ".", "\0", "a\nb", "\udc80"]))
 keys = st.one_of(texts, st.integers(-(10**20), 10**20))
 
