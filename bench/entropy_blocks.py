@@ -143,16 +143,16 @@ class Order1(_Symbols):
 
     @property
     def options(self) -> str:
-        return f"chunks of 2^20 symbols, 11 bits, one thread, {self.isa}"
+        return f"messages of 2^20 symbols, 11 bits, one thread, {self.isa}"
 
     def encode(self, prepared: U8) -> list[bytes]:
         _core.set_isa(self.isa)
-        return [len(prepared).to_bytes(8, "little") + encode_order1(prepared)]
+        parts = [prepared[at : at + (1 << 20)] for at in range(0, len(prepared), 1 << 20)]
+        return [len(part).to_bytes(4, "little") + encode_order1(part) for part in parts]
 
     def decode(self, pieces: list[bytes]) -> list[Buffer]:
         _core.set_isa(self.isa)
-        view = memoryview(pieces[0])
-        return [decode_order1(view[8:], int.from_bytes(view[:8], "little"))]
+        return [decode_order1(memoryview(piece)[4:], int.from_bytes(piece[:4], "little")) for piece in pieces]
 
 
 @dataclass(frozen=True)
