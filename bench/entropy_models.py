@@ -53,9 +53,7 @@ def gaussian_cdf(z: Array) -> Array:
     return np.frompyfunc(lambda v: 0.5 * math.erfc(-v * 0.7071067811865476), 1, 1)(z).astype(float)
 
 
-def information(
-    cdf: Callable[[Array], Array], x: Array, mean: Array, scale: Array, weights: Array | None = None
-) -> float:
+def information(cdf: Callable[[Array], Array], x: Array, mean: Array, scale: Array, weights: Array | None = None) -> float:
     """Bits of x in total; components on the last axis where there are weights. The tail that is the smaller
     is used on both sides.
     """
@@ -104,9 +102,7 @@ def tasks(quick: bool) -> list[Task]:
     scales = (scale[:m, None] * np.exp(rng.normal(0, 0.3, (m, 4)))).astype(np.float32)
     weights = rng.dirichlet([1.0] * 4, m).astype(np.float32)
     chosen = (weights.cumsum(1) > rng.uniform(0, 0.9999, (m, 1))).argmax(1)[:, None]
-    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[
-        :, 0
-    ].astype(np.int32)
+    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[:, 0].astype(np.int32)
     bits = information(gaussian_cdf, x, means.astype(float), scales.astype(float), weights.astype(float))
     out.append(
         Task(
@@ -124,9 +120,7 @@ def tasks(quick: bool) -> list[Task]:
     symbols = np.minimum((rows.cumsum(1) < rng.uniform(0, 1, (r, 1))).sum(1), 255).astype(np.uint8)
     bits = float(-np.log2(np.maximum(rows[np.arange(r), symbols], 2.0**-60).astype(float)).sum())
     cdf = np.zeros((r, 257), np.uint32)
-    cdf[:, 1:] = np.arange(1, 257) + np.minimum(
-        rows.cumsum(1, dtype=np.float64) * (65536 - 256), 65280
-    ).astype(np.uint32)
+    cdf[:, 1:] = np.arange(1, 257) + np.minimum(rows.cumsum(1, dtype=np.float64) * (65536 - 256), 65280).astype(np.uint32)
     cdf[:, -1] = 65536
     cdf16 = cdf.astype(np.uint16)
 
@@ -192,9 +186,7 @@ def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
     return sorted(times)[repeats // 2] / 1e9
 
 
-def row(
-    task: Task, codec: str, isa: str, stored: int, encode: float, decode: float, exact: bool
-) -> dict[str, Any]:
+def row(task: Task, codec: str, isa: str, stored: int, encode: float, decode: float, exact: bool) -> dict[str, Any]:
     n, raw = task.symbols.size, task.symbols.nbytes
     return {
         "kind": "entropy",
@@ -232,12 +224,8 @@ def ours(task: Task, isa: str, repeats: int) -> dict[str, Any]:
     decode = cpu_seconds(lambda: entropy.decode(data, task.model(), shape), repeats)
     out = row(task, f"laconic:{task.profile}", isa, len(data), encode, decode, exact)
     n = task.symbols.size / 1e6
-    out["prepared_encode_msyms"] = round(
-        n / cpu_seconds(lambda: entropy.encode(task.symbols, model), repeats), 2
-    )
-    out["prepared_decode_msyms"] = round(
-        n / cpu_seconds(lambda: entropy.decode(data, model, shape), repeats), 2
-    )
+    out["prepared_encode_msyms"] = round(n / cpu_seconds(lambda: entropy.encode(task.symbols, model), repeats), 2)
+    out["prepared_decode_msyms"] = round(n / cpu_seconds(lambda: entropy.decode(data, model, shape), repeats), 2)
     return out
 
 
@@ -279,9 +267,7 @@ def rows(quick: bool) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

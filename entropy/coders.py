@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from laconic._core import entropy_models as _native
 from laconic.entropy.arrays import SYMBOL_TYPES, as_symbols
 from laconic.entropy.distributions import Model, Shape

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
 from laconic._core import entropy_models as _native
 from laconic.entropy.arrays import as_array
 from laconic.entropy.coders import QueueDecoder, QueueEncoder

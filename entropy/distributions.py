@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
 from laconic._core import entropy_models as _native
 from laconic.entropy.arrays import as_array, as_floats
 
@@ -63,9 +64,7 @@ class LocationScale(Model):
             whole = a if a.size == 1 else np.broadcast_to(a, shape)
             return np.ascontiguousarray(whole, dtype=dtype).reshape(-1)
 
-        packed = _native.quantise(
-            flat(means, kind), flat(scales, kind), flat(family, np.uint8), math.prod(shape)
-        )
+        packed = _native.quantise(flat(means, kind), flat(scales, kind), flat(family, np.uint8), math.prod(shape))
         self.parameters = packed.reshape(shape)
         self.shape = shape or None
         self._model = _native.LocationScaleModel(self.parameters.reshape(-1), shape == ())
@@ -152,9 +151,7 @@ class Mixture(Model):
             parameters = np.stack(np.broadcast_arrays(*(c.parameters for c in components)), axis=-1)
         probabilities = as_floats(weights, "weights")
         if parameters.ndim == 0 or probabilities.ndim == 0 or parameters.shape[-1] != probabilities.shape[-1]:
-            raise ValueError(
-                f"components {parameters.shape} and weights {probabilities.shape} need the same last axis"
-            )
+            raise ValueError(f"components {parameters.shape} and weights {probabilities.shape} need the same last axis")
         shape = np.broadcast_shapes(parameters.shape, probabilities.shape)
         count = shape[-1]
         flat = np.ascontiguousarray(probabilities).reshape(-1, count)

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xxhash
+
 from laconic.entropy.arrays import SYMBOL_TYPES, as_symbols
 from laconic.entropy.distributions import Model, Shape
-
 from laconic.errors import CorruptDataError, UnsupportedError
 
 _CHECKSUM = 1 << 3
@@ -84,9 +84,7 @@ def decode(data: Any, model: Model, shape: int | Shape | None = None, *, jobs: i
     out = np.empty(wanted, SYMBOL_TYPES[first & 7])
     model._decode(view[at:], out, jobs)
     if expected is not None and _checksum(out, first) != expected:
-        raise CorruptDataError(
-            "checksum of the decoded symbols: the message is damaged or the model is not the encoder's"
-        )
+        raise CorruptDataError("checksum of the decoded symbols: the message is damaged or the model is not the encoder's")
     return out
 
 
@@ -102,9 +100,7 @@ def _shape(model: Model, shape: int | Shape | None) -> Shape:
 
 
 def _checksum(a: npt.NDArray[Any], seed: int) -> bytes:
-    return (xxhash.xxh3_64_intdigest(a.reshape(-1).view(np.uint8).data, seed) & 0xFFFFFFFF).to_bytes(
-        4, "little"
-    )
+    return (xxhash.xxh3_64_intdigest(a.reshape(-1).view(np.uint8).data, seed) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _append_count(out: bytearray, n: int) -> None:

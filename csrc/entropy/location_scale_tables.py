@@ -101,9 +101,7 @@ def round_int(x: Decimal) -> int:
 def knots() -> list[Decimal]:
     """z at the left edge of each cell, and the end of the last one."""
     steps = 1 << CELL_BITS
-    y = [
-        Decimal(FIRST_OCTAVE) * 2 ** (c // steps) * (1 + Decimal(c % steps) / steps) for c in range(CELLS + 1)
-    ]
+    y = [Decimal(FIRST_OCTAVE) * 2 ** (c // steps) * (1 + Decimal(c % steps) / steps) for c in range(CELLS + 1)]
     return [v - Decimal(FIRST_OCTAVE) for v in y]
 
 
@@ -168,9 +166,7 @@ def generate() -> str:
     tails = [tail_table(f) for f in FAMILIES]
     inverses = [inverse_table(t) for t in tails]
     scales = [[scale_entry(k, z_max) for k in range(SCALES)] for z_max in map(reach, FAMILIES)]
-    shape_factors = [
-        float(1 / alpha(beta)) for beta in SHAPES
-    ]  # standard deviation / alpha, rounded to nearest
+    shape_factors = [float(1 / alpha(beta)) for beta in SHAPES]  # standard deviation / alpha, rounded to nearest
     shape_thresholds = [float(Decimal(2) ** ((j - Decimal("3.5")) / 4)) for j in range(len(SHAPES) - 1)]
     flat = [v for group in (tails, inverses, scales) for table in group for v in table]
     checksum = crc32(b"".join(v.to_bytes(8, "little") for v in flat))

@@ -385,7 +385,10 @@ def test_every_complete_entry_survives_a_lost_end() -> None:
     things = {f"e{k}": np.random.default_rng(k).integers(0, 255, 3000 * k % 90_000, np.uint8) for k in range(30)}
     blob = stored(things)
     with laconic.open(blob) as archive:
-        ends = {n: max((s.offsets[-1] + s.lengths[-1] for s in [archive._reader.check_extent(*archive._entry(n))] if s), default=0) for n in archive}
+        ends = {
+            n: max((s.offsets[-1] + s.lengths[-1] for s in [archive._reader.check_extent(*archive._entry(n))] if s), default=0)
+            for n in archive
+        }
     for size in random.Random(4).sample(range(13, len(blob)), 60):
         with laconic.open(blob[:size], recover=True) as archive:
             assert archive.torn
@@ -482,7 +485,7 @@ def test_a_codec_from_elsewhere(reverse: Reverse, tmp_path: Path) -> None:
     old = Reverse()
     old.version = 2
     laconic.register(old)
-    with pytest.raises(laconic.UnsupportedError, match="version 3.*has version 2"):
+    with pytest.raises(laconic.UnsupportedError, match=r"version 3.*has version 2"):
         laconic.decode(single)
 
 

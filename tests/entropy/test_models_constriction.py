@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from laconic.entropy import (
     Bernoulli,
     Categorical,
@@ -50,12 +51,8 @@ def test_gaussian_and_laplace_with_parameters_for_each_symbol(spread: tuple[floa
     x = np.rint(rng.normal(mean, scale)).astype(np.int32)
     y = np.rint(rng.laplace(mean, scale)).astype(np.int32)
     low, high = -8000, 8000
-    assert ours(x, Gaussian(mean, scale)) <= 1.001 * theirs(
-        x, stream.model.QuantizedGaussian(low, high), mean, scale
-    )
-    assert ours(y, Laplace(mean, scale)) <= 1.001 * theirs(
-        y, stream.model.QuantizedLaplace(low, high), mean, scale
-    )
+    assert ours(x, Gaussian(mean, scale)) <= 1.001 * theirs(x, stream.model.QuantizedGaussian(low, high), mean, scale)
+    assert ours(y, Laplace(mean, scale)) <= 1.001 * theirs(y, stream.model.QuantizedLaplace(low, high), mean, scale)
 
 
 def test_categorical_and_rows() -> None:

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import pytest
-from laconic.entropy import Autoregressive, Categorical, Compiled, Gaussian, decode, encode
 
 from laconic import CorruptDataError
+from laconic.entropy import Autoregressive, Categorical, Compiled, Gaussian, decode, encode
 
 SIGNATURE = ctypes.CFUNCTYPE(
     None,

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from laconic import CorruptDataError, UnsupportedError
 from laconic.entropy import (
     Bernoulli,
     Categorical,
@@ -25,8 +27,6 @@ from laconic.entropy import (
     decode,
     encode,
 )
-
-from laconic import CorruptDataError, UnsupportedError
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32"]
 finite = st.floats(-(2.0**32), 2.0**32, width=32)
@@ -84,9 +84,7 @@ def test_gaussian_round_trips_whatever_the_parameters(data: st.DataObject) -> No
     x = data.draw(hnp.arrays(dtype, hnp.array_shapes(max_dims=2, max_side=40)))
     mean = data.draw(hnp.arrays(np.float32, x.shape, elements=finite))
     scale = data.draw(hnp.arrays(np.float32, x.shape, elements=positive))
-    family = data.draw(
-        st.sampled_from([Gaussian, Laplace, Logistic, lambda m, s: GeneralisedGaussian(m, s, 0.7)])
-    )
+    family = data.draw(st.sampled_from([Gaussian, Laplace, Logistic, lambda m, s: GeneralisedGaussian(m, s, 0.7)]))
     model = family(mean, scale)
     np.testing.assert_array_equal(decode(encode(x, model), model), x)
     stack = Stack()
@@ -102,10 +100,7 @@ def test_mixtures_round_trip_whatever_the_parameters(data: st.DataObject) -> Non
     parts = data.draw(st.integers(1, 5))
     mean = data.draw(hnp.arrays(np.float32, (*x.shape, parts), elements=finite))
     scale = data.draw(hnp.arrays(np.float32, (*x.shape, parts), elements=positive))
-    weights = (
-        data.draw(hnp.arrays(np.int64, (*x.shape, parts), elements=st.integers(0, 5)))
-        + np.eye(parts, dtype=int)[0]
-    )
+    weights = data.draw(hnp.arrays(np.int64, (*x.shape, parts), elements=st.integers(0, 5))) + np.eye(parts, dtype=int)[0]
     model = Mixture(Laplace(mean, scale), weights / weights.sum(-1, keepdims=True))
     np.testing.assert_array_equal(decode(encode(x, model), model), x)
 
@@ -196,9 +191,7 @@ def test_bad_models_and_symbols_are_value_errors(make, message: str) -> None:
         make()
 
 
-@pytest.mark.parametrize(
-    "x", [np.zeros(2), np.zeros(2, np.int64), np.zeros(2, np.bool_), ["a"], np.zeros(2, complex)]
-)
+@pytest.mark.parametrize("x", [np.zeros(2), np.zeros(2, np.int64), np.zeros(2, np.bool_), ["a"], np.zeros(2, complex)])
 def test_what_is_no_symbol_is_a_type_error(x) -> None:
     with pytest.raises(TypeError, match="symbols are uint8"):
         encode(x, Uniform(3))

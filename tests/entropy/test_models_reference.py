@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
+from laconic import _core
 from laconic._core import entropy_models as native
 from laconic.entropy import (
     Bernoulli,
@@ -27,8 +29,6 @@ from laconic.entropy import (
     decode,
     encode,
 )
-
-from laconic import _core
 
 T = 2**24
 ESCAPE = (T - 256, 256)
@@ -130,10 +130,7 @@ def rows_of(model: Model, x: np.ndarray, extra: list | None = None) -> list[list
         packed = np.broadcast_to(model.parameters, x.shape).reshape(-1)
         return [steps(Single(int(p)), v) for p, v in zip(packed, flat, strict=True)]
     assert extra is not None
-    return [
-        steps(d, v) if isinstance(d, Mixed) else [(d[v], d[v + 1] - d[v])]
-        for d, v in zip(extra, flat, strict=True)
-    ]
+    return [steps(d, v) if isinstance(d, Mixed) else [(d[v], d[v + 1] - d[v])] for d, v in zip(extra, flat, strict=True)]
 
 
 def lanes_for(n: int) -> int:
@@ -157,9 +154,7 @@ def rans(rows: list[list[tuple[int, int]]], lanes: int) -> bytes:
                 push(lane, *interval)
         for lane in reversed(range(len(live))):
             push(lane, *live[lane][0])
-    return b"".join(s.to_bytes(8, "little") for s in states) + b"".join(
-        w.to_bytes(4, "little") for w in reversed(words)
-    )
+    return b"".join(s.to_bytes(8, "little") for s in states) + b"".join(w.to_bytes(4, "little") for w in reversed(words))
 
 
 def stack(rows: list[list[tuple[int, int]]]) -> bytes:
@@ -210,9 +205,7 @@ def isa(request: pytest.FixtureRequest):
 
 def location_scale_cases(n: int, seed: int = 0) -> list[tuple[LocationScale, np.ndarray]]:
     rng = np.random.default_rng(seed)
-    mean = np.concatenate([rng.normal(0, 5, n // 2), rng.uniform(-(2**31), 2**31, n - n // 2)]).astype(
-        np.float32
-    )
+    mean = np.concatenate([rng.normal(0, 5, n // 2), rng.uniform(-(2**31), 2**31, n - n // 2)]).astype(np.float32)
     scale = np.exp(rng.uniform(-4, 9, n)).astype(np.float32)
     x = np.rint(mean + scale * rng.standard_t(2, n)).clip(-(2**31), 2**31 - 1).astype(np.int32)
     return [
@@ -238,10 +231,7 @@ def test_mixture_messages(isa: str) -> None:
         weights = rng.multinomial(2**16, [0.2, 0.5, 0.3], n)
         weights[::9] = [2**16, 0, 0]
         x = np.rint(rng.normal(0, spread, n)).astype(np.int32)
-        mixed = [
-            Mixed([int(p) for p in ps], [int(w) for w in ws])
-            for ps, ws in zip(parts.parameters, weights, strict=True)
-        ]
+        mixed = [Mixed([int(p) for p in ps], [int(w) for w in ws]) for ps, ws in zip(parts.parameters, weights, strict=True)]
         model = Mixture(parts, weights / 2**16)
         expected = message(rans(rows_of(model, x, mixed), lanes_for(n)), x, 0)
         assert encode(x, model) == expected
@@ -302,9 +292,7 @@ def test_quantised_parameters() -> None:
     for m, s, packed in zip(mean, scale, Gaussian(mean, scale).parameters.tolist(), strict=True):
         q, family, k = unpack(packed)
         assert (q, family) == (nearest(Fraction(m) * 256), 0)
-        ratio = (
-            Fraction(s) ** 32
-        )  # k is right if 2^(2(k - 64) - 1) <= s^32 < 2^(2(k - 64) + 1), but for the ends of the grid
+        ratio = Fraction(s) ** 32  # k is right if 2^(2(k - 64) - 1) <= s^32 < 2^(2(k - 64) + 1), but for the ends of the grid
         assert k == 0 or ratio >= Fraction(2) ** (2 * (k - 64) - 1)
         assert k == 255 or ratio < Fraction(2) ** (2 * (k - 64) + 1)
 

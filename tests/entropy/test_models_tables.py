@@ -10,6 +10,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+
 from laconic._core import entropy_models as native
 
 SOURCE = Path(__file__).parents[2] / "csrc" / "entropy" / "location_scale_tables.py"

@@ -214,7 +214,17 @@ def test_views_and_entries_outside_streams() -> None:
 def test_names_that_fight() -> None:
     raw = bytes(10)
     cases = []
-    for names in (["a", "a"], ["", ""], ["a", "a/b", "a/b/c"], ["/".join("a" * 2000)], ["x" * 4096], ["x" * 4097], ["a//b"], ["\0"], ["~ix", "~i1"]):
+    for names in (
+        ["a", "a"],
+        ["", ""],
+        ["a", "a/b", "a/b/c"],
+        ["/".join("a" * 2000)],
+        ["x" * 4096],
+        ["x" * 4097],
+        ["a//b"],
+        ["\0"],
+        ["~ix", "~i1"],
+    ):
         for kind in ("dict", "list", "bytes", "odict", "tuple", "value", "file", "dir", "symlink"):
             entries = [Entry(name, kind, stream=1, size=10 if kind in ("bytes", "file") else 0) for name in names]
             cases.append((f"{kind} {names[0][:20]}", stored(raw, entries)))
@@ -445,7 +455,9 @@ def test_random_edits_with_valid_checksums(name: str) -> None:
         else:
             changed += [frame(head, payload, sync=sync) for payload in mutations(piece.payload, chance, 100)]
             # The payload's mutation may pass for data where the check of the raw bytes is what the head says; it can't be made to match.
-            sizes = [replace(head, raw_size=n).pack(sync=sync) + piece.payload for n in (0, 1, head.raw_size + 1, 1 << 25, 2 * head.raw_size)]
+            sizes = [
+                replace(head, raw_size=n).pack(sync=sync) + piece.payload for n in (0, 1, head.raw_size + 1, 1 << 25, 2 * head.raw_size)
+            ]
             changed += sizes
         for k, data in enumerate(changed):
             cases.append((f"{name} frame {i} edit {k}", reseal([*pieces[:i], Piece("frame", data), *pieces[i + 1 :]])))

@@ -60,7 +60,9 @@ def extract(tmp_path: Path, blob: bytes, *args: Any) -> tuple[int, list[str], st
         assert found is not None, error
         code, message = found, describe(error)
     assert (tmp_path / "canary").read_bytes() == b"untouched"
-    listing = sorted(str(Path(folder, name).relative_to(tmp_path)) for folder, folders, files in os.walk(tmp_path) for name in (*folders, *files))
+    listing = sorted(
+        str(Path(folder, name).relative_to(tmp_path)) for folder, folders, files in os.walk(tmp_path) for name in (*folders, *files)
+    )
     return code, [name for name in listing if name not in ("a.lac", "canary", "out")], message
 
 
@@ -82,7 +84,9 @@ def test_names_that_only_look_odd(name: str, tmp_path: Path) -> None:
     assert all(f.startswith("out") for f in found)
 
 
-@pytest.mark.parametrize("target", ["..", "../x", "/", "/etc", "a/../../x", "/etc/passwd", "", "a\0b", "x/../../..", "./../..", 5, None, b"x", ["x"]])
+@pytest.mark.parametrize(
+    "target", ["..", "../x", "/", "/etc", "a/../../x", "/etc/passwd", "", "a\0b", "x/../../..", "./../..", 5, None, b"x", ["x"]]
+)
 def test_links_that_point_outside(target: Any, tmp_path: Path) -> None:
     code, found, message = extract(tmp_path, crafted([("link", "symlink", {"target": target} if target is not None else {}, b"")]))
     assert (code, found) == (3, []), message
@@ -91,8 +95,19 @@ def test_links_that_point_outside(target: Any, tmp_path: Path) -> None:
 TRICKS: list[tuple[str, list[tuple[str, str, dict[str, Any], bytes]]]] = [
     ("through a link", [("d", "symlink", {"target": "real"}, b""), ("d/x", "file", {}, b"evil")]),
     ("through a link to outside", [("d", "symlink", {"target": ".."}, b""), ("d/x", "file", {}, b"evil")]),
-    ("link chain", [("a", "dir", {}, b""), ("a/b", "symlink", {"target": ".."}, b""), ("c", "symlink", {"target": "a/b/.."}, b""), ("c/canary", "file", {}, b"evil")]),
-    ("links that climb by each other", [("a", "symlink", {"target": "b/.."}, b""), ("b", "symlink", {"target": "a/.."}, b""), ("a/canary", "file", {}, b"evil")]),
+    (
+        "link chain",
+        [
+            ("a", "dir", {}, b""),
+            ("a/b", "symlink", {"target": ".."}, b""),
+            ("c", "symlink", {"target": "a/b/.."}, b""),
+            ("c/canary", "file", {}, b"evil"),
+        ],
+    ),
+    (
+        "links that climb by each other",
+        [("a", "symlink", {"target": "b/.."}, b""), ("b", "symlink", {"target": "a/.."}, b""), ("a/canary", "file", {}, b"evil")],
+    ),
     ("a folder over a link", [("d", "symlink", {"target": "real"}, b""), ("d", "dir", {"mode": 0o777}, b"")]),
     ("a link over a folder", [("d", "dir", {}, b""), ("d/x", "file", {}, b"x"), ("d", "symlink", {"target": "."}, b"")]),
     ("a file over a folder", [("d", "dir", {}, b""), ("d/x", "file", {}, b"x"), ("d", "file", {}, b"evil")]),
@@ -101,7 +116,10 @@ TRICKS: list[tuple[str, list[tuple[str, str, dict[str, Any], bytes]]]] = [
     ("a link over a file", [("f", "file", {}, b"x"), ("f", "symlink", {"target": "g"}, b"")]),
     ("a file twice", [("f", "file", {}, b"one"), ("./f", "file", {}, b"two")]),
     ("set-uid", [("f", "file", {"mode": 0o6777}, b"x")]),
-    ("a huge mode", [("f", "file", {"mode": 1 << 40, "mtime_ns": 1 << 62}, b"x"), ("g", "file", {"mode": -1, "mtime_ns": -(1 << 62)}, b"x")]),
+    (
+        "a huge mode",
+        [("f", "file", {"mode": 1 << 40, "mtime_ns": 1 << 62}, b"x"), ("g", "file", {"mode": -1, "mtime_ns": -(1 << 62)}, b"x")],
+    ),
 ]
 
 
