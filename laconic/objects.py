@@ -105,7 +105,7 @@ def _cast(raw: memoryview, format_: str, shape: tuple[int, ...]) -> memoryview:
         raise ValueError("bytes for an array without elements")
     import numpy as np
 
-    return memoryview(np.empty(shape, format_))  # memoryview.cast makes no view without elements
+    return memoryview(np.empty(shape, format_))  # type: ignore[arg-type]  # memoryview.cast makes no view without elements
 
 
 TEXT_LEAF = 256  # characters from which a text inside a container has bytes of its own instead of metadata
@@ -154,8 +154,8 @@ def _torch_leaf(obj: Any) -> Leaf | None:
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
     tensor = obj.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    raw = memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else memoryview(b"")
-    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), raw)
+    elements: Any = tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), memoryview(elements))
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
@@ -181,12 +181,14 @@ def parse_dtype(name: str) -> np.dtype[Any]:
 
         if not hasattr(ml_dtypes, name):
             raise UnsupportedError(f"dtype {name} needs a newer ml_dtypes")
-        return np.dtype(getattr(ml_dtypes, name))
+        extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return extended
     try:
-        descr = ast.literal_eval(name) if name[:1] == "[" else name
+        descr: Any = ast.literal_eval(name) if name[:1] == "[" else name
         if not _is_descr(descr):
             raise ValueError("not a description that numpy writes")
-        return np.lib.format.descr_to_dtype(descr)
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)
+        return dtype
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error
 

@@ -63,7 +63,9 @@ class Reader:
             if part is None:
                 break
             if not lenient:  # a version that this one can't read, or a damaged header
-                parse_header(self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name)
+                parse_header(
+                    self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name
+                )
             parts.append(part)
             end = part.start
         parts.reverse()

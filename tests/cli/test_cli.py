@@ -91,7 +91,17 @@ def test_a_file_there_and_back(name: str, level: str, files: Path) -> None:
 
 def test_a_tree(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    names = [b"a", b"sub/deep/b", b"sub/caf\xc3\xa9", b"sub/not-\xff\xfe-utf8", b"sub/new\nline", b"sub/ space ", b"-dash", b"sub/.hidden", b"n" * 255]
+    names = [
+        b"a",
+        b"sub/deep/b",
+        b"sub/caf\xc3\xa9",
+        b"sub/not-\xff\xfe-utf8",
+        b"sub/new\nline",
+        b"sub/ space ",
+        b"-dash",
+        b"sub/.hidden",
+        b"n" * 255,
+    ]
     for name in names:
         path = os.path.join(os.fsencode(tree), name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -232,8 +242,8 @@ def test_a_reader_that_goes_away(archive: Path) -> None:
 
 
 def test_nothing_binary_on_a_terminal(archive: Path, files: Path) -> None:
-    for args, data in ((["encode", files / "text", "-o", "-"], None), (["decode", archive, "-o", "-"], None), (["-c", files / "text"], None),
-                       (["-dc", archive], None), ([], TEXT), (["-d"], archive.read_bytes())):  # fmt: skip
+    from_files = [["encode", files / "text", "-o", "-"], ["decode", archive, "-o", "-"], ["-c", files / "text"], ["-dc", archive]]
+    for args, data in [*((args, None) for args in from_files), ([], TEXT), (["-d"], archive.read_bytes())]:
         master, slave = pty.openpty()
         try:
             stdin = subprocess.PIPE if data is not None else subprocess.DEVNULL
@@ -254,7 +264,9 @@ def test_a_progress_bar_only_on_a_terminal(files: Path) -> None:
     assert b"\x1b" not in done.stderr
     master, slave = pty.openpty()
     try:
-        child = subprocess.run([*COMMAND, "encode", files / "text", "-f"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave, timeout=60)
+        child = subprocess.run(
+            [*COMMAND, "encode", files / "text", "-f"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave, timeout=60
+        )
         assert child.returncode == 0
         assert b"\x1b" in os.read(master, 1 << 16)
     finally:

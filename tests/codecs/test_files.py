@@ -55,8 +55,30 @@ def st_file(tensors: dict[str, Any], data: bytes, *, metadata: Any = None, pad: 
 
 # ---------------------------------------------------------------------- safetensors
 
-ST_DTYPES = ["BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "I64", "U64", "F64", "C64"]
-BITS = {"C64": 64} | {name: int("".join(c for c in name.split("_")[0] if c.isdigit()) or 8) for name in ST_DTYPES if name not in ("C64", "BF16")} | {"BF16": 16}
+ST_DTYPES = [
+    "BOOL",
+    "U8",
+    "I8",
+    "F8_E5M2",
+    "F8_E4M3",
+    "F8_E8M0",
+    "I16",
+    "U16",
+    "F16",
+    "BF16",
+    "I32",
+    "U32",
+    "F32",
+    "I64",
+    "U64",
+    "F64",
+    "C64",
+]
+BITS = (
+    {"C64": 64}
+    | {name: int("".join(c for c in name.split("_")[0] if c.isdigit()) or 8) for name in ST_DTYPES if name not in ("C64", "BF16")}
+    | {"BF16": 16}
+)
 
 
 @pytest.mark.parametrize("dtype", [*ST_DTYPES, "F4", "F6_E2M3", "F6_E3M2", "NEW"])
@@ -101,8 +123,16 @@ def odd_safetensors() -> Iterator[tuple[str, bytes, int]]:
     yield "sizes of 2^60", st_file({"a": t(0, 1 << 60), "b": t(1 << 60, 1 << 61)}, f32), 0
     yield "negative", st_file({"a": t(-4, 0), "b": t(60, 0)}, f32), 0
     yield "shape and offsets differ", st_file({"a": t(0, 60, [16]), "b": t(60, 120, [15])}, f32), 1
-    yield "no such dtype", st_file({"a": t(0, 60, dtype="X9"), "b": t(60, 120, dtype=5), "c": t(60, 120, dtype=["F32"]), "d": t(0, 8, dtype={})}, f32), 0
-    yield "odd entries", st_file({"a": 5, "b": [], "c": {}, "d": {"dtype": "F32"}, "e": None, "f": t(0, 60, [15.0]), "g": t(0, 60, [True])}, f32), 0  # type: ignore[dict-item]
+    yield (
+        "no such dtype",
+        st_file({"a": t(0, 60, dtype="X9"), "b": t(60, 120, dtype=5), "c": t(60, 120, dtype=["F32"]), "d": t(0, 8, dtype={})}, f32),
+        0,
+    )
+    yield (
+        "odd entries",
+        st_file({"a": 5, "b": [], "c": {}, "d": {"dtype": "F32"}, "e": None, "f": t(0, 60, [15.0]), "g": t(0, 60, [True])}, f32),
+        0,
+    )  # type: ignore[dict-item]
     yield "odd names", st_file({"": t(0, 40), "a/b": t(40, 80), "~": t(80, 120)}, f32), 3
     yield "unicode names", st_file({"é\u0000\ud83d\ude00": t(0, 40), "..": t(40, 80)}, f32), 2
     yield "lone surrogates", b"\x41" + bytes(7) + b'{"\\ud800":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}'.ljust(65) + f32, 0
@@ -114,7 +144,19 @@ def odd_safetensors() -> Iterator[tuple[str, bytes, int]]:
     yield "deep JSON", len(deep).to_bytes(8, "little") + deep + f32, 0
     deep = b'{"a":' + b'{"a":' * 200_000
     yield "very deep JSON", len(deep).to_bytes(8, "little") + deep + f32, 0
-    for bad in (b"{", b'{"a"', b'{"a": NaN}', b"[]", b"{}x", b'{"a":1e999}', b'{"a":' + b"9" * 6000 + b"}", b'{"\xff":1}', b"\xef\xbb\xbf{}", b"null", b'"x"'):
+    for bad in (
+        b"{",
+        b'{"a"',
+        b'{"a": NaN}',
+        b"[]",
+        b"{}x",
+        b'{"a":1e999}',
+        b'{"a":' + b"9" * 6000 + b"}",
+        b'{"\xff":1}',
+        b"\xef\xbb\xbf{}",
+        b"null",
+        b'"x"',
+    ):
         yield f"JSON {bad[:8]!r}", len(bad).to_bytes(8, "little") + bad + f32, 0
     many_dims = json.dumps({"a": t(0, 4, [1] * 200), "b": t(0, 4, [1 << 60] * 100_000)}).encode()
     yield "many dimensions", len(many_dims).to_bytes(8, "little") + many_dims + f32, 0
@@ -137,7 +179,11 @@ def test_odd_safetensors(label: str, blob: bytes, count: int, tmp_path: Path) ->
 
 def test_real_safetensors(tmp_path: Path) -> None:
     numpy = pytest.importorskip("safetensors.numpy")
-    things = {f"layer.{k}.{part}": weights(n, dtype, k + 1) for k in range(30) for part, n, dtype in (("w", 3000, "<f2"), ("b", 30, "<f4"), ("i", 5, "<i8"))}
+    things = {
+        f"layer.{k}.{part}": weights(n, dtype, k + 1)
+        for k in range(30)
+        for part, n, dtype in (("w", 3000, "<f2"), ("b", 30, "<f4"), ("i", 5, "<i8"))
+    }
     blob = numpy.save(things, metadata={"format": "np"})
     with through(blob, tmp_path / "x.safetensors") as archive:
         assert len(tensors(archive)) == len(things)
@@ -197,16 +243,55 @@ def odd_npy() -> Iterator[tuple[str, bytes]]:
     yield "objects", made(b"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }")
     yield "too short", made(good, bytes(23))
     yield "too long", made(good, bytes(25))
-    for shape in (b"(1 << 70,)", b"(-6,)", b"6", b"(6.0,)", b"(True, 6)", b"(4611686018427387904, 4611686018427387904)", b"(" + b"1, " * 3000 + b")", b"(" + b"9" * 5000 + b",)"):
+    for shape in (
+        b"(1 << 70,)",
+        b"(-6,)",
+        b"6",
+        b"(6.0,)",
+        b"(True, 6)",
+        b"(4611686018427387904, 4611686018427387904)",
+        b"(" + b"1, " * 3000 + b")",
+        b"(" + b"9" * 5000 + b",)",
+    ):
         yield f"shape {shape[:12]!r}", made(good.replace(b"(6,)", shape))
-    for descr in (b"'M8[s/0]'", b"'<f9'", b"'f'", b"''", b"'<f4000000000000'", b"'<'", b"'>m'", b"'<M8[ns]'", b"'<M8'", b"5", b"None", b"[('a', '<f4')]", b"'\xff'", b"'<f\xb2'", b"'<f4 '", b"'<V4'", b"'<i\xd9\xa4'"):
+    for descr in (
+        b"'M8[s/0]'",
+        b"'<f9'",
+        b"'f'",
+        b"''",
+        b"'<f4000000000000'",
+        b"'<'",
+        b"'>m'",
+        b"'<M8[ns]'",
+        b"'<M8'",
+        b"5",
+        b"None",
+        b"[('a', '<f4')]",
+        b"'\xff'",
+        b"'<f\xb2'",
+        b"'<f4 '",
+        b"'<V4'",
+        b"'<i\xd9\xa4'",
+    ):
         yield f"descr {descr!r}", made(good.replace(b"'<f4'", descr))
         yield f"descr {descr!r} v3", made(good.replace(b"'<f4'", descr), version=3)
-    for junk in (b"", b"{", b"{}", b"[]", b"{'descr': '<f4'}", b"\0" * 30, b"(" * 9000, b"-" * 9000 + b"1", b"{'shape': (6,), 'fortran_order': [], 'descr': '<f4'}", b"{1: 2, 'descr': '<f4', 'fortran_order': 1, 'shape': (6,)}", b"'x' " * 20):
+    for junk in (
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"{'descr': '<f4'}",
+        b"\0" * 30,
+        b"(" * 9000,
+        b"-" * 9000 + b"1",
+        b"{'shape': (6,), 'fortran_order': [], 'descr': '<f4'}",
+        b"{1: 2, 'descr': '<f4', 'fortran_order': 1, 'shape': (6,)}",
+        b"'x' " * 20,
+    ):
         yield f"header {junk[:8]!r}", made(junk)
     yield "version 4", made(good, version=4)
     yield "version 0", made(good, version=0)
-    for size in range(0, 12):
+    for size in range(12):
         yield f"cut at {size}", made(good)[:size]
     yield "header size 2^32", b"\x93NUMPY\2\0\xff\xff\xff\xff" + good
     yield "a long header", made(good.rstrip() + b" " * 70_000 + b"\n", version=2)
@@ -258,9 +343,8 @@ def odd_npz() -> Iterator[tuple[str, bytes, int]]:
         archive.writestr(".npy", npy(x[:4]))
     yield "comments, extras, folders", file.getvalue(), 4
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        with archive.open("x.npy", "w", force_zip64=True) as member:
-            member.write(npy(x))
+    with zipfile.ZipFile(file, "w") as archive, archive.open("x.npy", "w", force_zip64=True) as member:
+        member.write(npy(x))
     yield "zip64", file.getvalue(), 1
 
     class Unseekable(io.BytesIO):
@@ -292,7 +376,9 @@ def odd_npz() -> Iterator[tuple[str, bytes, int]]:
     for k in range(25):
         damaged = bytearray(stored)
         for _ in range(3):
-            damaged[chance.choice((chance.randrange(len(damaged)), len(damaged) - 1 - chance.randrange(150), chance.randrange(40)))] = chance.randrange(256)
+            damaged[chance.choice((chance.randrange(len(damaged)), len(damaged) - 1 - chance.randrange(150), chance.randrange(40)))] = (
+                chance.randrange(256)
+            )
         yield f"damaged {k}", bytes(damaged), -1
     for size in (3, 4, 30, 33, 34, 35, 1000, len(stored) - 1, len(stored) - 22, len(stored) - 100):
         yield f"cut at {size}", stored[:size], -1
@@ -321,6 +407,16 @@ def test_npz_tensors_are_what_numpy_loads(tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_any_bytes(level: str, tmp_path: Path) -> None:
     chance = random.Random(9)
-    for content in (b"", b"\0", b"plain text\n" * 50, chance.randbytes(70_000), bytes(300_000), chance.randbytes(1 << 16) * 9, b"PK\x03\x04", b"\x93NUMPY", b"{}"):
+    for content in (
+        b"",
+        b"\0",
+        b"plain text\n" * 50,
+        chance.randbytes(70_000),
+        bytes(300_000),
+        chance.randbytes(1 << 16) * 9,
+        b"PK\x03\x04",
+        b"\x93NUMPY",
+        b"{}",
+    ):
         with through(content, tmp_path / "file", level=level) as archive:
             assert archive.names() == ["f"]
