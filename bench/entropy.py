@@ -16,12 +16,8 @@ def run(options: Options) -> list[Row]:
     """Collects ``rows(quick)`` of every module ``bench/entropy_*.py``."""
     host = machine()
     rows: list[Row] = []
-    for module in sorted(
-        info.name for info in pkgutil.iter_modules(bench.__path__) if info.name.startswith(PREFIX)
-    ):
+    for module in sorted(info.name for info in pkgutil.iter_modules(bench.__path__) if info.name.startswith(PREFIX)):
         say(f"entropy: {module}")
         rows += importlib.import_module(f"bench.{module}").rows(options.quick)
-    kept = [
-        row for row in rows if matches(row["codec"], options.codecs) and matches(row["set"], options.sets)
-    ]
+    kept = [row for row in rows if matches(row["codec"], options.codecs) and matches(row["set"], options.sets)]
     return [{"machine": host} | row for row in kept]

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from bench.codec import Buffer, Codec, NotInstalledError, Source, versions
 
 PIECE_OVERHEAD = 4  # bytes charged for each boundary where a codec returns several pieces
-SLOW_RUN_S = 3.0  # a longer call is not repeated: page faults and clock noise no longer matter
+SLOW_RUN_S = 2.0  # no more runs after this much CPU time: page faults and clock noise no longer matter
 ENOUGH_S = 0.25  # short calls are repeated beyond the asked number until this much CPU time was measured
 MOST_RUNS = 100
 
@@ -36,8 +36,7 @@ def measure(codec: Codec, source: Source, repeat: int = 5) -> Row:
     """Encodes, decodes and compares ``source`` in this process.
 
     Args:
-        repeat: timed runs after one warm-up, at least 1; none for calls over ``SLOW_RUN_S`` seconds,
-            more for very short ones.
+        repeat: timed runs after one warm-up, at least 1; fewer for slow calls, more for very short ones.
 
     Returns:
         The fields of a row that were measured: ``raw_bytes, stored_bytes, encode_mbps, decode_mbps,
@@ -134,9 +133,7 @@ def _cold(call: Callable[[Any], _T], argument: Any) -> tuple[_T, int, tuple[floa
     return result, max(0, _peak() - before), (cpu, wall)
 
 
-def _time(
-    call: Callable[[Any], Any], prepare: Callable[[], Any], cold: tuple[float, float], repeat: int
-) -> list[tuple[float, float]]:
+def _time(call: Callable[[Any], Any], prepare: Callable[[], Any], cold: tuple[float, float], repeat: int) -> list[tuple[float, float]]:
     """(CPU, wall) seconds of each timed run; only the cold run's where that was slow."""
     if cold[0] > SLOW_RUN_S:
         return [cold]
@@ -154,7 +151,8 @@ def _time(
             continue
         runs.append((cpu, wall))
         total = sum(cpu for cpu, _ in runs)
-        if len(runs) >= MOST_RUNS or (len(runs) >= repeat and total >= ENOUGH_S):
+        enough = len(runs) >= repeat and total >= ENOUGH_S
+        if enough or len(runs) >= MOST_RUNS or total > SLOW_RUN_S:
             return runs
 
 

@@ -34,9 +34,7 @@ def panels(rows: list[Row]) -> list[Panel]:
         done = [row for row in totals(in_set) if "error" not in row and row["raw_bytes"]]
         for what in ("encode", "decode"):
             points = [
-                (row["codec"], row[f"{what}_mbps"], 100 * row["stored_bytes"] / row["raw_bytes"])
-                for row in done
-                if row[f"{what}_mbps"]
+                (row["codec"], row[f"{what}_mbps"], 100 * row["stored_bytes"] / row["raw_bytes"]) for row in done if row[f"{what}_mbps"]
             ]
             result.append(Panel(f"{name}: {what}", points))
     return [panel for panel in result if panel.points]
@@ -54,8 +52,7 @@ def svg(drawn: list[Panel]) -> str:
     """A stand-alone SVG document, two panels to a line. Right and down is better; ours are red."""
     height = _HEIGHT * math.ceil(len(drawn) / 2)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" height="{height}" '
-        'font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" height="{height}" font-family="sans-serif" font-size="11">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     for number, panel in enumerate(drawn):

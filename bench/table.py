@@ -28,9 +28,7 @@ def render(rows: list[Row]) -> str:
     for name, in_set in grouped(rows, "set").items():
         files = grouped(in_set, "file")
         for file, of_file in files.items():
-            blocks.append(
-                (f"{name} / {file}, {of_file[0]['raw_bytes']:,} bytes", [_cells(r) for r in of_file])
-            )
+            blocks.append((f"{name} / {file}, {of_file[0]['raw_bytes']:,} bytes", [_cells(r) for r in of_file]))
         if len(files) > 1:
             total = sum(of_file[0]["raw_bytes"] for of_file in files.values())
             title = f"{name}, {len(files)} files, {total:,} bytes: totals, (geometric mean of %), mean speeds"
@@ -58,14 +56,10 @@ def totals(rows: list[Row]) -> list[Row]:
             row["error"] = f"no result on {len(of_codec) - len(done)} of {len(of_codec)} files: {reasons}"
         else:
             row["stored_bytes"] = sum(r["stored_bytes"] for r in done)
-            row["ratio_mean"] = geometric_mean(
-                r["stored_bytes"] / r["raw_bytes"] for r in done if r["raw_bytes"]
-            )
+            row["ratio_mean"] = geometric_mean(r["stored_bytes"] / r["raw_bytes"] for r in done if r["raw_bytes"])
             for speed in _SPEEDS:
                 row[speed] = geometric_mean(r[speed] for r in done if r.get(speed))
-            row["peak_mib"] = max(
-                (r["peak_mib"] for r in done if r.get("peak_mib") is not None), default=None
-            )
+            row["peak_mib"] = max((r["peak_mib"] for r in done if r.get("peak_mib") is not None), default=None)
             row["exact"] = all(r["exact"] for r in done)
         result.append(row)
     return result
@@ -111,9 +105,7 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     first, *rest = cells
     if not _is_data(cells):
         return f"  {first:<{widths[0]}}  {rest[0]}"
-    return "  ".join(
-        [f"  {first:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(rest, widths[1:], strict=True))]
-    )
+    return "  ".join([f"  {first:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(rest, widths[1:], strict=True))])
 
 
 def _machine(rows: list[Row]) -> list[str]:

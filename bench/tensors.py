@@ -62,9 +62,7 @@ def read(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     data = path.read_bytes()
     start = header_bytes(data)
     return {
-        name: np.frombuffer(data, DTYPES[dtype], (end - begin) // DTYPES[dtype].itemsize, begin).reshape(
-            shape
-        )
+        name: np.frombuffer(data, DTYPES[dtype], (end - begin) // DTYPES[dtype].itemsize, begin).reshape(shape)
         for name, dtype, shape, begin, end in _tensors(json.loads(data[8:start]), start)
     }
 
@@ -82,9 +80,7 @@ def write(path: Path, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
         offset += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(
-        b"".join([len(text).to_bytes(8, "little"), text, *(a.tobytes() for a in tensors.values())])
-    )
+    path.write_bytes(b"".join([len(text).to_bytes(8, "little"), text, *(a.tobytes() for a in tensors.values())]))
 
 
 def cast_bf16(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -38,9 +38,7 @@ def run(options: Options) -> list[Row]:
     ]
     if not options.quick:
         peers += [OpenZL("Compress"), Zstd("19")]
-    return run_files(
-        "weights", _cases(options), [*laconic_codecs(options.levels, by_path=True), *peers], options
-    )
+    return run_files("weights", _cases(options), [*laconic_codecs(options.levels, by_path=True), *peers], options)
 
 
 def examples(folder: Path) -> list[Path]:
@@ -104,9 +102,7 @@ def _train_character_model() -> dict[str, np.ndarray[Any, Any]]:
         model[f"layer{layer}.bias"] = np.zeros(fan_out, np.float32)
     for step in range(steps):
         at = rng.integers(context, text.size, batch)
-        _sgd_step(
-            model, text[at[:, None] - np.arange(context, 0, -1)], text[at], rate=0.2 * (1 - step / steps)
-        )
+        _sgd_step(model, text[at[:, None] - np.arange(context, 0, -1)], text[at], rate=0.2 * (1 - step / steps))
     return model
 
 

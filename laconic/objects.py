@@ -181,8 +181,8 @@ def parse_dtype(name: str) -> np.dtype[Any]:
 
         if not hasattr(ml_dtypes, name):
             raise UnsupportedError(f"dtype {name} needs a newer ml_dtypes")
-        extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return extended
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
     try:
         descr: Any = ast.literal_eval(name) if name[:1] == "[" else name
         if not _is_descr(descr):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from importlib.metadata import EntryPoint, entry_points
 
 from laconic.container.codec import Codec
@@ -14,6 +15,7 @@ SNIFF_BYTES = 1 << 16
 _lock = threading.Lock()
 _loaded: dict[str, Codec] = {}
 _found: dict[str, EntryPoint] | None = None
+_broken: set[str] = set()
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -57,7 +59,13 @@ def sniff(head: bytes, size: int | None) -> str:
     """The kind of a file that begins with `head`: the surest codec's name, `bytes` if none is sure."""
     best, name = 0.0, "bytes"
     for kind in kinds():
-        score = get(kind).sniff(head, size)
+        try:
+            score = get(kind).sniff(head, size)
+        except (ImportError, UnsupportedError) as error:  # a broken plug-in must not keep others from working
+            if kind not in _broken:
+                _broken.add(kind)
+                warnings.warn(f"codec {kind!r} can't be loaded and is left out: {error}", RuntimeWarning, stacklevel=2)
+            continue
         if score > best:
             best, name = score, kind
     return name

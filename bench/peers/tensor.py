@@ -70,9 +70,7 @@ class ZipNN(_TensorCodec):
 
     def prepare(self, source: Source) -> list[tuple[str, Any]]:
         # ZipNN overwrites its input: each run gets a copy of its own, outside the timing.
-        return [
-            (dtype, bytes(data) if not dtype else bytearray(data)) for dtype, data in super().prepare(source)
-        ]
+        return [(dtype, bytes(data) if not dtype else bytearray(data)) for dtype, data in super().prepare(source)]
 
     def compress(self, dtype: str, segment: Any) -> list[bytes]:
         return [self._zipnn(dtype).compress(segment) if dtype in self._DTYPES else bytes(segment)]
@@ -82,9 +80,7 @@ class ZipNN(_TensorCodec):
         return [self._zipnn(dtype).decompress(piece) if dtype in self._DTYPES else piece]
 
     def _zipnn(self, dtype: str) -> Any:
-        return importlib.import_module(self.module).ZipNN(
-            input_format="byte", bytearray_dtype=self._DTYPES[dtype], threads=1
-        )
+        return importlib.import_module(self.module).ZipNN(input_format="byte", bytearray_dtype=self._DTYPES[dtype], threads=1)
 
 
 @dataclass(frozen=True)
@@ -126,10 +122,7 @@ class OpenZL(_TensorCodec):
         step = self._FRAME // (width if numeric else 1)
         symbols = symbols if numeric else symbols.view(np.uint8)
         type_ = zl.Type.Numeric if numeric else zl.Type.Serial
-        return [
-            context.compress([zl.Input(type_, symbols[at : at + step])])
-            for at in range(0, symbols.size, step)
-        ]
+        return [context.compress([zl.Input(type_, symbols[at : at + step])]) for at in range(0, symbols.size, step)]
 
     def decompress(self, dtype: str, size: int, pieces: Iterator[bytes]) -> list[Buffer]:
         context = self._ext.DCtx()
@@ -177,9 +170,7 @@ class Blosc2(_TensorCodec):
 
     @property
     def options(self) -> str:
-        return (
-            f"filter={self.filter}, codec={self.codec}, clevel={self.level}, typesize of the run, nthreads=1"
-        )
+        return f"filter={self.filter}, codec={self.codec}, clevel={self.level}, typesize of the run, nthreads=1"
 
     def compress(self, dtype: str, segment: Any) -> list[bytes]:
         blosc2 = importlib.import_module(self.module)

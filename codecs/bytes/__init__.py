@@ -1,5 +1,5 @@
 """Kind `bytes`: anything. See FORMAT.md."""
 
-from laconic.codecs.bytes.codec import codec
+from laconic.codecs.bytes.codec import codec, stored
 
-__all__ = ["codec"]
+__all__ = ["codec", "stored"]

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from laconic.codecs.weights import npy, npz, safetensors
-
 from laconic import _core
+from laconic.codecs.weights import npy, npz, safetensors
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from math import prod
 
 from laconic.codecs.weights.tensors import Formats, pieces
-
 from laconic.container import Piece, Source, View
 
 MAGIC = b"\x93NUMPY"

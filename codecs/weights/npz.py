@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from laconic.codecs.weights import npy
 from laconic.codecs.weights.tensors import Formats, pieces
-
 from laconic.container import Piece, Source, View, names
 
 LOCAL_HEADER = b"PK\x03\x04"

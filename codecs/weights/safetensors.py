@@ -11,7 +11,6 @@ from math import prod
 from typing import TypeGuard
 
 from laconic.codecs.weights.tensors import Formats, pieces
-
 from laconic.container import Piece, Source, View, names
 
 MAX_DIMS = 64  # numpy's limit, and the container's

@@ -8,6 +8,9 @@ namespace laconic::bindings {
 void bind_errors(pybind11::module_ &m);
 void bind_cpu(pybind11::module_ &m);
 void bind_entropy_blocks(pybind11::module_ &m);
+void bind_entropy_contexts(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
+void bind_text(pybind11::module_ &m);
+void bind_entropy_models(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

@@ -1,8 +1,7 @@
-// CorruptData -> laconic.CorruptDataError. The class lives in Python (laconic/errors.py) and is looked up when first thrown, so that
-// importing the extension imports nothing else.
-#include "entropy/error.h"
-
+// CorruptData -> laconic.CorruptDataError. The class lives in Python (laconic/errors.py) and is looked up when first thrown, so
+// that importing the extension imports nothing else.
 #include "bindings/bindings.h"
+#include "entropy/error.h"
 
 namespace py = pybind11;
 

@@ -1,8 +1,7 @@
 // The weights codec's frames, on anything with the buffer protocol.
-#include "float/weights_frame.h"
-
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "float/weights_frame.h"
 
 namespace py = pybind11;
 
@@ -16,7 +15,8 @@ floats::ElementFormat make_format(unsigned width, unsigned rotate, bool big_endi
     return format;
 }
 
-py::bytes encode(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, const py::object &base, bool prefer_speed) {
+py::bytes encode(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, const py::object &base,
+                 bool prefer_speed) {
     const auto format = make_format(width, rotate, big_endian);
     const ByteView in(raw);
     const OptionalByteView reference(base, in.size());
@@ -25,7 +25,8 @@ py::bytes encode(const py::buffer &raw, unsigned width, unsigned rotate, bool bi
     });
 }
 
-void decode(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian, const py::object &base) {
+void decode(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian,
+            const py::object &base) {
     const auto format = make_format(width, rotate, big_endian);
     const ByteView in(payload);
     const WritableByteView raw(out);
@@ -49,8 +50,8 @@ py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, uns
 void bind_floats(py::module_ &m) {
     m.def("encode_planes", &encode, py::arg("raw"), py::arg("width"), py::arg("rotate"), py::arg("big_endian"), py::arg("base"),
           py::arg("prefer_speed"), "Payload of a `planes` frame of the weights codec (codecs/weights/FORMAT.md).");
-    m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"), py::arg("big_endian"),
-          py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
     m.def("inspect_planes", &inspect, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
           "[(form of the first block, coded bytes)] for each plane.");
 }

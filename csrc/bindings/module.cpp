@@ -8,5 +8,8 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_errors(m);
     laconic::bindings::bind_cpu(m);
     laconic::bindings::bind_entropy_blocks(m);
+    laconic::bindings::bind_entropy_contexts(m);
     laconic::bindings::bind_floats(m);
+    laconic::bindings::bind_text(m);
+    laconic::bindings::bind_entropy_models(m);
 }

@@ -8,9 +8,11 @@
 
 #include "entropy/block_format.h"
 #include "entropy/histogram.h"
+#include "entropy/noise.h"
 #include "entropy/log2_fixed.h"
 #include "entropy/rans_a.h"
 #include "entropy/rans_b.h"
+#include "entropy/symbol_set.h"
 #include "entropy/tables.h"
 
 namespace laconic::entropy {
@@ -66,117 +68,129 @@ PlanB plan_b(const ByteCounts &counts, size_t n, int precision) {
     return best;
 }
 
-// The lanes' states: 4 bits of length, then the bits below the leading one.
-void write_states(BitWriter &bits, std::span<const uint32_t> states) {
-    for (const uint32_t x : states) {
-        const unsigned below = static_cast<unsigned>(std::bit_width(x)) - 1;
-        bits.put(below - 15, 4);
-        bits.put(x & ((1u << below) - 1), below);
-    }
-}
-
-void read_states(BitReader &bits, std::span<uint32_t> states) {
-    for (uint32_t &x : states) {
-        const unsigned below = bits.get(4) + 15;
-        x = 1u << below | bits.get(below);
-    }
-}
-
 // 0 when it does not fit.
 size_t encode_b(const uint8_t *symbols, size_t n, const PlanB &plan, uint8_t *out) {
     std::array<rans_b::EncodeSymbol, 256> table;
     rans_b::build_encode_table(plan.freqs, table.data());
-    std::array<uint32_t, rans_b::kLanes> states;
     uint8_t *const end = out + block_bound(n);
-    const uint8_t *const stream =
-        rans_b::encode(symbols, n, plan.lanes, table.data(), plan.precision, states.data(), out + kHeaderRoom, end);
+    rans_b::EncodeJob<uint8_t> job{table.data(), 256, plan.precision,    plan.lanes, symbols,
+                                   nullptr,      n,   out + kHeaderRoom, end,        {}};
+    const uint8_t *const stream = rans_b::encode(job);
     if (stream == nullptr) return 0;
     out[0] = first_byte(plan.lanes == rans_b::kLanes ? Form::b : Form::b_few_lanes, plan.precision);
     BitWriter bits(out + 1, kHeaderRoom - 1);
     write_table(bits, plan.freqs, plan.precision);
-    write_states(bits, std::span(states).first(plan.lanes));
+    rans_b::write_states(bits, std::span(job.states).first(plan.lanes));
     return join(out, 1 + bits.finish(), stream, end);
 }
 
-void parse_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n, rans_b::DecodeJob &job) {
-    if (precision < 10 || precision > kMaxPrecision) throw CorruptData("entropy block: no such table precision");
-    BitReader bits(data, size);
-    Freqs freqs;
-    read_table(bits, freqs, precision);
-    read_states(bits, std::span(job.states).first(lanes));
-    job.table.build(freqs, precision);
-    job.lanes = lanes;
-    job.stream = data + bits.finish();
-    job.end = data + size;
-    job.symbols = symbols;
-    job.n = n;
-}
+// A block of profile B with its header read.
+struct ParsedB {
+    rans_b::DecodeTables tables;
+    rans_b::DecodeJob<uint8_t> job;
+
+    void parse(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
+        if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
+            throw CorruptData("entropy block: no such table precision");
+        BitReader bits(data, size);
+        Freqs freqs;
+        read_table(bits, freqs, precision);
+        rans_b::read_states(bits, std::span(job.states).first(lanes));
+        tables.build(freqs, 256, precision, 1);
+        job.tables = &tables;
+        job.lanes = lanes;
+        job.symbols = symbols;
+        job.contexts = nullptr;
+        job.table_of = nullptr;
+        job.n = n;
+        job.stream = data + bits.finish();
+        job.end = data + size;
+    }
+};
 
 void decode_b(const uint8_t *data, size_t size, unsigned precision, unsigned lanes, uint8_t *symbols, size_t n) {
-    rans_b::DecodeJob job;
-    parse_b(data, size, precision, lanes, symbols, n, job);
-    rans_b::decode(job);
+    ParsedB block;
+    block.parse(data, size, precision, lanes, symbols, n);
+    rans_b::decode(block.job);
 }
 
 // ---- profile A ----
 
 struct PlanA {
     Freqs freqs;
-    uint8_t least, most;  // the symbols that occur lie between
-    uint8_t stand_in;     // the most frequent symbol, coded where an escape stands
-    size_t escapes;
-    size_t size;  // estimated; SIZE_MAX when A can't code this
+    uint8_t stand_in;  // the most frequent symbol, coded where an escape stands
+    size_t size;       // estimated; SIZE_MAX when A can't code this
 };
 
 constexpr size_t kEscapeBytes = 3;  // a gap of up to 2^14 and a value; more is rare
 
-PlanA plan_a(const ByteCounts &counts, size_t n) {
-    PlanA plan{{}, 255, 0, 0, 0, SIZE_MAX};
-    // A slot costs the other symbols n * log2(256 / 255) bits and saves its own ~18 bits an occurrence.
+// counts may be of a sample; total is their sum.
+PlanA plan_a(const ByteCounts &counts, size_t total) {
+    PlanA plan{{}, 0, SIZE_MAX};
+    // A slot costs the other symbols total * log2(256 / 255) bits and saves its own ~18 bits an occurrence.
     ByteCounts kept;
     unsigned live = 0;
+    size_t escapes = 0;
     for (unsigned s = 0; s < 256; ++s) {
-        kept[s] = static_cast<uint64_t>(counts[s]) * 3200 >= n ? counts[s] : 0;
+        kept[s] = static_cast<uint64_t>(counts[s]) * 3200 >= total ? counts[s] : 0;
         live += kept[s] != 0;
-        if (counts[s] != 0) {
-            plan.least = std::min(plan.least, static_cast<uint8_t>(s));
-            plan.most = static_cast<uint8_t>(s);
-        }
-        if (kept[s] == 0) plan.escapes += counts[s];
+        escapes += counts[s] - kept[s];
         if (counts[s] > counts[plan.stand_in]) plan.stand_in = static_cast<uint8_t>(s);
     }
     if (live < 2) return plan;
     normalise(kept, rans_a::kPrecision, plan.freqs);
-    plan.size = 1 + table_bytes(plan.freqs, rans_a::kPrecision) + 1 + kEscapeBytes * plan.escapes + 2 * rans_a::kLanes +
+    plan.size = 1 + table_bytes(plan.freqs, rans_a::kPrecision) + 1 + kEscapeBytes * escapes + 2 * rans_a::kLanes +
                 bytes_of(coded_size(kept, plan.freqs, rans_a::kPrecision));
     return plan;
 }
 
-// Escapes: their number, then for each the symbols since the one before, and its value. Nullptr when they do not fit.
-uint8_t *write_escapes(const uint8_t *symbols, size_t n, const PlanA &plan, uint8_t *out, const uint8_t *end) {
-    out = write_varint(out, plan.escapes);
-    size_t next = 0;
-    for (size_t i = 0, left = plan.escapes; left > 0; ++i) {
-        if (plan.freqs[symbols[i]] != 0) continue;
-        if (end - out < 8) return nullptr;
-        out = write_varint(out, i - next);
-        *out++ = symbols[i];
-        next = i + 1;
-        --left;
+// The symbols that have no slot: for each the symbols since the one before, and its value.
+struct Escapes {
+    size_t count = 0;
+    std::vector<uint8_t> list;
+    uint8_t least, most;  // all symbols of the block lie between
+};
+
+// False when the list would take `most_bytes`.
+bool find_escapes(const uint8_t *symbols, size_t n, const Freqs &freqs, size_t most_bytes, Escapes &escapes) {
+    SymbolSet without_slot;
+    escapes.least = 255;
+    escapes.most = 0;
+    const auto include = [&](uint8_t symbol) {
+        escapes.least = std::min(escapes.least, symbol);
+        escapes.most = std::max(escapes.most, symbol);
+    };
+    for (unsigned s = 0; s < 256; ++s) {
+        if (freqs[s] == 0)
+            without_slot.insert(static_cast<uint8_t>(s));
+        else
+            include(static_cast<uint8_t>(s));
     }
-    static_cast<void>(n);
-    return out;
+    size_t next = 0;
+    for (size_t i; (i = find_member(without_slot, symbols, next, n)) < n; next = i + 1) {
+        if (escapes.list.size() >= most_bytes) return false;
+        uint8_t entry[8];
+        uint8_t *end = write_varint(entry, i - next);
+        *end++ = symbols[i];
+        escapes.list.insert(escapes.list.end(), entry, end);
+        include(symbols[i]);
+        ++escapes.count;
+    }
+    return true;
 }
 
-size_t encode_a(const uint8_t *symbols, size_t n, const PlanA &plan, uint8_t *out) {
+// 0 when it does not fit, or when escapes take most_escape_bytes.
+size_t encode_a(const uint8_t *symbols, size_t n, const PlanA &plan, size_t most_escape_bytes, uint8_t *out) {
+    Escapes escapes;
+    if (!find_escapes(symbols, n, plan.freqs, std::min(most_escape_bytes, n / 2), escapes)) return 0;
     uint8_t *const end = out + block_bound(n);
     out[0] = first_byte(Form::a, rans_a::kPrecision);
     BitWriter bits(out + 1, kHeaderRoom - 1);
     write_table(bits, plan.freqs, rans_a::kPrecision);
-    uint8_t *const header = write_escapes(symbols, n, plan, out + 1 + bits.finish(), end - 2 * rans_a::kLanes);
-    if (header == nullptr) return 0;
+    uint8_t *header = write_varint(out + 1 + bits.finish(), escapes.count);
+    header = std::copy(escapes.list.begin(), escapes.list.end(), header);
     rans_a::EncodeTable table;
-    rans_a::build_encode_table(plan.freqs, plan.stand_in, plan.least, plan.most, table);
+    rans_a::build_encode_table(plan.freqs, plan.stand_in, escapes.least, escapes.most, table);
     std::array<uint16_t, rans_a::kLanes> states;
     uint8_t *const after = header + 2 * rans_a::kLanes;
     const uint8_t *const stream = rans_a::encode(symbols, n, table, states.data(), after, end);
@@ -302,7 +316,7 @@ size_t encode_flat(const uint8_t *symbols, size_t n, const ByteCounts &counts, u
     const size_t tolerance = options.prefer_speed ? b.size / 24 : 0;
     const bool take_a = options.profile == Profile::a || (automatic && a.size != SIZE_MAX && a.size <= b.size + tolerance);
     if (std::min(a.size, b.size) > n) return encode_raw(symbols, n, out);
-    const size_t size = take_a ? encode_a(symbols, n, a, out) : encode_b(symbols, n, b, out);
+    const size_t size = take_a ? encode_a(symbols, n, a, n, out) : encode_b(symbols, n, b, out);
     return size == 0 || size > n ? encode_raw(symbols, n, out) : size;
 }
 
@@ -333,14 +347,37 @@ void decode_flat(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) {
     throw CorruptData("entropy block: no such form, or of the wrong size");
 }
 
+// Profile A from a sample of the symbols, where speed is asked for: counting them all would take as long as coding them. 0 when
+// the sample speaks for another form, or does not stand for the whole.
+size_t encode_sampled(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options) {
+    ByteCounts counts;
+    count_bytes_sampled(symbols, n, counts);
+    const size_t total = n / 1024 * 256;
+    if (*std::max_element(counts.begin(), counts.end()) >= total - total / 4) return 0;
+    const PlanA a = plan_a(counts, total);
+    if (a.size >= total) return 0;
+    if (options.profile != Profile::a) {
+        const PlanB b = plan_b(counts, total, options.precision);
+        const size_t states = 2 * rans_a::kLanes - 27 * rans_b::kLanes / 8;  // both are for the whole block, not for the sample
+        if (a.size - states + states / 4 > b.size + b.size / 24) return 0;
+    }
+    const size_t size = encode_a(symbols, n, a, n / 128, out);
+    return size > n ? 0 : size;
+}
+
 }  // namespace
 
 size_t block_bound(size_t n) { return n + kHeaderRoom + 2 * rans_a::kLanes; }
 
 size_t encode_block(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options) {
     if (n > kMaxBlockSymbols) throw std::invalid_argument("a block holds at most 2^24 symbols");
-    if (options.precision != 0 && (options.precision < 10 || options.precision > static_cast<int>(kMaxPrecision)))
+    if (options.precision != 0 && (options.precision < static_cast<int>(rans_b::kMinPrecision) ||
+                                   options.precision > static_cast<int>(rans_b::kMaxPrecision)))
         throw std::invalid_argument("precision must be 10 to 14, or 0");
+    if (options.profile == Profile::automatic && looks_like_noise(symbols, n)) return encode_raw(symbols, n, out);
+    const bool fast = options.profile == Profile::a || (options.profile == Profile::automatic && options.prefer_speed);
+    if (fast && n >= kSampleFrom)
+        if (const size_t size = encode_sampled(symbols, n, out, options)) return size;
     ByteCounts counts;
     count_bytes(symbols, n, counts);
     const size_t flat = encode_flat(symbols, n, counts, out, options);
@@ -364,17 +401,17 @@ void decode_blocks(std::span<const BlockToDecode> blocks) {
     const auto is_b = [](const BlockToDecode &block) {
         return block.size != 0 && (block.data[0] & 15) == static_cast<uint8_t>(Form::b) && block.n <= kMaxBlockSymbols;
     };
-    rans_b::DecodeJob jobs[2];
+    ParsedB parsed[2];
     for (size_t i = 0; i < blocks.size(); ++i) {
         if (i + 1 == blocks.size() || !is_b(blocks[i]) || !is_b(blocks[i + 1])) {
             decode_block(blocks[i].data, blocks[i].size, blocks[i].symbols, blocks[i].n);
             continue;
         }
-        for (rans_b::DecodeJob &job : jobs) {
-            const BlockToDecode &block = blocks[i + static_cast<size_t>(&job - jobs)];
-            parse_b(block.data + 1, block.size - 1, block.data[0] >> 4, rans_b::kLanes, block.symbols, block.n, job);
+        for (size_t k = 0; k < 2; ++k) {
+            const BlockToDecode &block = blocks[i + k];
+            parsed[k].parse(block.data + 1, block.size - 1, block.data[0] >> 4, rans_b::kLanes, block.symbols, block.n);
         }
-        rans_b::decode_pair(jobs[0], jobs[1]);
+        rans_b::decode_pair(parsed[0].job, parsed[1].job);
         ++i;
     }
 }

@@ -18,6 +18,9 @@ constexpr size_t kHeaderRoom = 2048;
 constexpr size_t kManyLanesFrom = 4096;
 constexpr size_t kProfileAFrom = 4096;
 
+// Symbols from which profile A may be fitted to a sample.
+constexpr size_t kSampleFrom = 32768;
+
 // LEB128: 7 bits a byte, lowest first, the top bit set where more follow.
 inline uint8_t *write_varint(uint8_t *out, size_t value) {
     for (; value >= 0x80; value >>= 7) *out++ = static_cast<uint8_t>(value | 0x80);

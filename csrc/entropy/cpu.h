@@ -9,9 +9,9 @@ namespace laconic {
 // avx2 = AVX2 + BMI1/2 + LZCNT + POPCNT; avx512 = F, BW, DQ, VL, VBMI, VBMI2 beside those.
 enum class Isa { scalar = 0, avx2 = 1, avx512 = 2 };
 
-Isa best_isa();               // what the processor and the operating system offer
-Isa active_isa();             // what the kernels use: best_isa(), or less if LACONIC_ISA or set_isa() says so
-void set_isa(Isa isa);        // throws std::invalid_argument when the machine lacks it
+Isa best_isa();         // what the processor and the operating system offer
+Isa active_isa();       // what the kernels use: best_isa(), or less if LACONIC_ISA or set_isa() says so
+void set_isa(Isa isa);  // throws std::invalid_argument when the machine lacks it
 Isa parse_isa(const std::string &name);
 const char *isa_name(Isa isa);
 

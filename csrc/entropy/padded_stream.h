@@ -1,5 +1,5 @@
-// The end of a stream, for kernels that check bounds once a row: they run freely while a whole row's bytes are left, then on a copy of
-// the rest that is padded with zeros, where reading past the end is harmless and is noticed after the row.
+// The end of a stream, for kernels that check bounds once a row: they run freely while a whole row's bytes are left, then on a
+// copy of the rest that is padded with zeros, where reading past the end is harmless and is noticed after the row.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@ template <size_t kReach>
 class PaddedTail {
 public:
     PaddedTail(const uint8_t *stream, const uint8_t *end) : size_(static_cast<size_t>(end - stream)) {
-        if (size_ >= kReach) throw CorruptData("entropy block: stream has the wrong length");  // all rows are done and bytes are left
+        if (size_ >= kReach)
+            throw CorruptData("entropy block: stream has the wrong length");  // all rows are done and bytes are left
         if (size_ != 0) std::memcpy(bytes_, stream, size_);
     }
 

@@ -2,9 +2,8 @@
 // AVX-512 VBMI holds the whole table in registers. For alphabets that fit 255 slots and entropies above ~1.5 bit per symbol; rare
 // symbols have no slot and are listed as escapes by the block (block.h).
 //
-// Symbol i belongs to lane i mod 256. A row of 256 symbols is four groups of 64; in each group the lanes take their bytes from
-// the shared stream even lanes first (0, 2, .. 62), then odd lanes (1, 3, .. 63): a vector of 32 states is the even or the odd
-// half of a group, so that 64 slots side by side are in symbol order.
+// Symbol i belongs to lane i mod 256. All lanes share one stream of bytes: a decoder visits the lanes in ascending order and each
+// takes a byte as soon as its state falls below 2^8.
 #pragma once
 
 #include <array>
@@ -12,31 +11,24 @@
 #include <cstdint>
 #include <span>
 
+#include "entropy/lane.h"
+
 namespace laconic::entropy::rans_a {
 
 constexpr unsigned kLanes = 256;
-constexpr unsigned kGroup = 64;
-constexpr unsigned kPrecision = 8;
 constexpr size_t kRowBytes = kLanes;  // a row takes no more from the stream
-constexpr uint16_t kStart = 256;      // every lane's state before the first symbol is coded and after the last is decoded
-
-// The lane that is visited at place `order` of a row; encoders walk the same order backwards.
-constexpr unsigned lane_at(unsigned order) {
-    const unsigned place = order % kGroup;
-    return order - place + (place < kGroup / 2 ? 2 * place : 2 * (place - kGroup / 2) + 1);
-}
 
 // By symbol: x -> x + start + floor(x / freq) * (256 - freq).
 struct EncodeTable {
     alignas(64) std::array<uint8_t, 256> freq;
     alignas(64) std::array<uint8_t, 256> start;
     alignas(64) std::array<uint16_t, 256> reciprocal;  // min(floor(2^16 / freq), 2^16 - 1): the quotient is this or one more
-    bool near;       // all symbols that will be coded lie in [first, first + 64)
+    bool near;                                         // all symbols that will be coded lie in [first, first + 64)
     uint8_t first;
 };
 
-// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one. The symbols that will be coded
-// lie in [least, most].
+// freqs: 256 entries below 256 with sum 256. Symbols without a slot are coded as `stand_in`, which has one. The symbols that will
+// be coded lie in [least, most].
 void build_encode_table(std::span<const uint16_t> freqs, uint8_t stand_in, uint8_t least, uint8_t most, EncodeTable &table);
 
 // By slot: x -> freq * (x >> 8) + bias, bias = slot - start.

@@ -1,6 +1,9 @@
 #include "entropy/rans_b.h"
 
+#include <algorithm>
 #include <bit>
+#include <stdexcept>
+#include <type_traits>
 
 #include "entropy/cpu.h"
 #include "entropy/error.h"
@@ -11,95 +14,165 @@ namespace {
 
 // One symbol onto a lane's state; a word leaves first when the state would grow past 2^31.
 inline void encode_one(uint32_t &x, const EncodeSymbol &symbol, unsigned precision, uint8_t *&stream) {
-    const uint32_t freq = symbol.freq();
-    if (x >= freq << (kStateBits - precision)) {
+    if (must_spill(x, symbol, precision)) {
         *--stream = static_cast<uint8_t>(x >> 8);
         *--stream = static_cast<uint8_t>(x);
         x >>= 16;
     }
-    const uint32_t quotient = static_cast<uint32_t>((static_cast<uint64_t>(2 * x) * symbol.reciprocal) >> 32) >> symbol.shift();
-    x += symbol.start() + quotient * ((1u << precision) - freq);
+    x = push(x, symbol, precision);
 }
 
-// One symbol off a lane's state. Reads a word at `stream` in any case and uses it without a branch: whether one is due is a coin toss.
-template <bool Packed>
-inline uint8_t decode_one(uint32_t &state, const DecodeTable &table, const uint8_t *&stream) {
-    const uint32_t slot = state & ((1u << table.precision) - 1);
-    const uint32_t entry = table.slots[slot];
-    const uint32_t high = state >> table.precision;
-    const uint32_t x = Packed ? ((entry >> 20) + 1) * high + ((entry >> 8) & 0xfff) : ((entry >> 14) + 1) * high + (entry & 0x3fff);
+// The tables' pointers by value, so that a loop keeps them in registers.
+struct Slots {
+    const uint32_t *slots;
+    const uint16_t *symbols;
+    unsigned precision;
+
+    explicit Slots(const DecodeTables &tables)
+        : slots(tables.slots()), symbols(tables.symbols()), precision(tables.precision()) {}
+};
+
+// One symbol off a lane's state. Reads a word at `stream` in any case and uses it without a branch: whether one is due is a coin
+// toss.
+template <typename Symbol, bool Packed>
+inline Symbol decode_one(uint32_t &state, const Slots &tables, size_t context, const uint8_t *&stream) {
+    const size_t slot = (context << tables.precision) + (state & ((1u << tables.precision) - 1));
+    const uint32_t entry = tables.slots[slot];
+    const uint32_t x = Packed ? pop_packed(state, entry, tables.precision) : pop_split(state, entry, tables.precision);
     const uint32_t word = stream[0] | static_cast<uint32_t>(stream[1]) << 8;
     const uint32_t due = x < kStart;
     state = x << (16 * due) | (word & (0u - due));
     stream += 2 * due;
-    return Packed ? static_cast<uint8_t>(entry) : table.symbols[slot];
+    return static_cast<Symbol>(Packed ? entry & 0xff : tables.symbols[slot]);
 }
 
-template <unsigned K>
-uint8_t *encode_rows_scalar(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
-                            uint8_t *begin, uint8_t *stream) {
-    for (size_t row = rows; row-- > 0;) {
-        if (stream - begin < static_cast<ptrdiff_t>(2 * K)) return nullptr;
-        for (unsigned lane = K; lane-- > 0;) encode_one(states[lane], table[symbols[row * K + lane]], precision, stream);
+template <typename Symbol, unsigned K, bool Contexts>
+bool encode_rows_with(EncodeRows<Symbol> &job) {
+    uint8_t *stream = job.stream;
+    uint32_t states[K], reciprocals = ~0u;
+    std::copy_n(job.states, K, states);
+    bool fits = true;
+    for (size_t row = job.rows; row-- > 0;) {
+        if (stream - job.begin < static_cast<ptrdiff_t>(2 * K)) {
+            fits = false;
+            break;
+        }
+        for (unsigned lane = K; lane-- > 0;) {
+            const size_t i = row * K + lane;
+            const EncodeSymbol symbol = job.table[(Contexts ? size_t{job.contexts[i]} * job.alphabet : 0) + job.symbols[i]];
+            reciprocals &= symbol.reciprocal;
+            encode_one(states[lane], symbol, job.precision, stream);
+        }
     }
-    return stream;
+    job.stream = stream;
+    job.reciprocals &= reciprocals;
+    std::copy_n(states, K, job.states);
+    return fits;
 }
 
-template <unsigned K, bool Packed>
-void decode_rows_with(DecodeRows &block) {
-    const DecodeTable &table = *block.table;
-    const uint8_t *stream = block.stream;
+template <typename Symbol, unsigned K>
+bool encode_rows_scalar(EncodeRows<Symbol> &job) {
+    return job.contexts != nullptr ? encode_rows_with<Symbol, K, true>(job) : encode_rows_with<Symbol, K, false>(job);
+}
+
+template <typename Symbol, unsigned K, bool Packed, Context Kind>
+void decode_rows_with(DecodeRows<Symbol> &job) {
+    const Slots tables(*job.tables);
+    const uint8_t *stream = job.stream;
+    uint32_t states[K];
+    std::copy_n(job.states, K, states);
     size_t row = 0;
-    for (; row < block.rows && stream <= block.limit; ++row)
-        for (unsigned lane = 0; lane < K; ++lane) block.symbols[row * K + lane] = decode_one<Packed>(block.states[lane], table, stream);
-    block.advance(row, K, stream);
+    for (; row < job.rows && stream <= job.limit; ++row) {
+        Symbol *const out = job.symbols + row * K;
+        for (unsigned lane = 0; lane < K; ++lane) {
+            size_t table = 0;
+            if constexpr (Kind == Context::given) table = job.contexts[row * K + lane];
+            if constexpr (Kind == Context::previous) table = job.table_of[*(out + lane - K)];
+            out[lane] = decode_one<Symbol, Packed>(states[lane], tables, table, stream);
+        }
+    }
+    std::copy_n(states, K, job.states);
+    job.advance(row, K, stream);
 }
 
-template <unsigned K>
-void decode_rows_scalar(DecodeRows &block) {
-    if (block.table->packed())
-        decode_rows_with<K, true>(block);
-    else
-        decode_rows_with<K, false>(block);
+template <typename Symbol, unsigned K, bool Packed>
+void decode_rows_of(DecodeRows<Symbol> &job) {
+    if (job.contexts != nullptr) return decode_rows_with<Symbol, K, Packed, Context::given>(job);
+    if (job.table_of != nullptr) return decode_rows_with<Symbol, K, Packed, Context::previous>(job);
+    decode_rows_with<Symbol, K, Packed, Context::none>(job);
 }
 
-const Kernels &kernels() {
+template <typename Symbol, unsigned K>
+void decode_rows_scalar(DecodeRows<Symbol> &job) {
+    if constexpr (sizeof(Symbol) == 1) {
+        if (job.tables->packed()) return decode_rows_of<Symbol, K, true>(job);
+    }
+    decode_rows_of<Symbol, K, false>(job);
+}
+
+template <typename Symbol>
+constexpr Kernels<Symbol> kScalar = {encode_rows_scalar<Symbol, kLanes>, decode_rows_scalar<Symbol, kLanes>,
+                                     [](DecodeRows<Symbol> &, DecodeRows<Symbol> &) {}};
+
+template <typename Symbol>
+const Kernels<Symbol> &kernels() {
 #if defined(LACONIC_X86)
-    switch (active_isa()) {
-        case Isa::avx512: return avx512_kernels;
-        case Isa::avx2: return avx2_kernels;
-        case Isa::scalar: break;
+    if constexpr (std::is_same_v<Symbol, uint8_t>) {
+        if (active_isa() == Isa::avx512) return avx512::kernels8;
+        if (active_isa() == Isa::avx2) return avx2::kernels8;
+    } else {
+        if (active_isa() == Isa::avx512) return avx512::kernels16;
+        if (active_isa() == Isa::avx2) return avx2::kernels16;
     }
 #endif
-    return scalar_kernels;
+    return kScalar<Symbol>;
 }
 
-auto decode_rows_of(unsigned lanes) { return lanes == kFewLanes ? decode_rows_scalar<kFewLanes> : kernels().decode_rows; }
-
-bool has_room(const DecodeJob &job) { return job.end - job.stream >= static_cast<ptrdiff_t>(kRowBytes); }
-
-DecodeRows rows_of(DecodeJob &job) {
-    return {&job.table, job.states.data(), job.stream, job.end - (has_room(job) ? kRowBytes : 0), job.symbols, job.n / job.lanes};
+template <typename Symbol>
+void decode_rows(unsigned lanes, DecodeRows<Symbol> &rows) {
+    if (lanes == kFewLanes) return decode_rows_scalar<Symbol, kFewLanes>(rows);
+    kernels<Symbol>().decode_rows(rows);
 }
 
-// The job's rows are decoded, its stream's last bytes and last row of symbols are not.
-void finish(DecodeJob &job, DecodeRows &rows) {
+template <typename Symbol>
+bool has_room(const DecodeJob<Symbol> &job) {
+    return job.end - job.stream >= static_cast<ptrdiff_t>(kRowBytes);
+}
+
+template <typename Symbol>
+DecodeRows<Symbol> rows_of(DecodeJob<Symbol> &job) {
+    return {job.tables,
+            job.symbols,
+            job.contexts,
+            job.table_of,
+            job.n / job.lanes,
+            job.stream,
+            job.end - (has_room(job) ? kRowBytes : 0),
+            job.states.data()};
+}
+
+// The last rows, near the stream's end, and the last symbols, which fill no row.
+template <typename Symbol>
+void finish(DecodeJob<Symbol> &job, DecodeRows<Symbol> &rows) {
     const PaddedTail<kRowBytes> tail(rows.stream, job.end);
     rows.stream = tail.begin();
     rows.limit = tail.end();
-    decode_rows_of(job.lanes)(rows);
+    decode_rows(job.lanes, rows);
     if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
-    for (unsigned lane = 0; lane < job.n % job.lanes && rows.stream <= tail.end(); ++lane)
-        rows.symbols[lane] = job.table.packed() ? decode_one<true>(job.states[lane], job.table, rows.stream)
-                                                : decode_one<false>(job.states[lane], job.table, rows.stream);
+    const Slots tables(*job.tables);
+    for (unsigned lane = 0; lane < job.n % job.lanes && rows.stream <= tail.end(); ++lane) {
+        size_t context = 0;
+        if (rows.contexts != nullptr) context = rows.contexts[lane];
+        if (rows.table_of != nullptr) context = rows.table_of[*(rows.symbols + lane - job.lanes)];
+        rows.symbols[lane] = job.tables->packed() ? decode_one<Symbol, true>(job.states[lane], tables, context, rows.stream)
+                                                  : decode_one<Symbol, false>(job.states[lane], tables, context, rows.stream);
+    }
     if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
     for (unsigned lane = 0; lane < job.lanes; ++lane)
         if (job.states[lane] != kStart) throw CorruptData("entropy block: a lane does not end where it began");
 }
 
 }  // namespace
-
-const Kernels scalar_kernels = {encode_rows_scalar<kLanes>, decode_rows_scalar<kLanes>, [](DecodeRows &, DecodeRows &) {}};
 
 void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table) {
     uint32_t start = 0;
@@ -114,48 +187,82 @@ void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table) {
     }
 }
 
-void DecodeTable::build(std::span<const uint16_t> freqs, unsigned table_precision) {
-    precision = table_precision;
-    slots.resize(size_t{1} << precision);
-    symbols.resize(packed() ? 0 : slots.size() + 3);
-    uint32_t start = 0;
-    for (size_t s = 0; s < freqs.size(); ++s) {
-        const uint32_t freq = freqs[s];
+void DecodeTables::build(std::span<const uint16_t> freqs, size_t alphabet, unsigned precision, size_t symbol_bytes) {
+    precision_ = precision;
+    packed_ = precision <= kPackedPrecision && symbol_bytes == 1;
+    slots_.resize((freqs.size() / alphabet) << precision);
+    symbols_.resize(packed_ ? 0 : slots_.size() + 1);
+    uint32_t *slot = slots_.data();
+    for (size_t k = 0; k < freqs.size(); ++k) {
+        const uint32_t freq = freqs[k];
         if (freq == 0) continue;
-        const uint32_t first = packed() ? (freq - 1) << 20 | static_cast<uint32_t>(s) : (freq - 1) << 14;
-        const uint32_t step = packed() ? 1u << 8 : 1;
-        for (uint32_t k = 0; k < freq; ++k) slots[start + k] = first + k * step;
-        if (!packed())
-            for (uint32_t k = 0; k < freq; ++k) symbols[start + k] = static_cast<uint8_t>(s);
-        start += freq;
+        const uint32_t symbol = static_cast<uint32_t>(k % alphabet);
+        const uint32_t first = packed_ ? packed_slot(freq, 0, symbol) : (freq - 1) << 14;
+        const uint32_t step = packed_ ? 1u << 8 : 1;
+        for (uint32_t bias = 0; bias < freq; ++bias) slot[bias] = first + bias * step;
+        if (!packed_) std::fill_n(symbols_.data() + (slot - slots_.data()), freq, static_cast<uint16_t>(symbol));
+        slot += freq;
     }
 }
 
-uint8_t *encode(const uint8_t *symbols, size_t n, unsigned lanes, const EncodeSymbol *table, unsigned precision, uint32_t *states,
-                uint8_t *begin, uint8_t *end) {
-    for (unsigned lane = 0; lane < lanes; ++lane) states[lane] = kStart;
-    const size_t rows = n / lanes;
-    uint8_t *stream = end;
-    if (stream - begin < static_cast<ptrdiff_t>(2 * lanes)) return nullptr;
-    for (size_t i = n; i-- > rows * lanes;) encode_one(states[i % lanes], table[symbols[i]], precision, stream);
-    if (lanes == kFewLanes) return encode_rows_scalar<kFewLanes>(symbols, rows, table, precision, states, begin, stream);
-    return kernels().encode_rows(symbols, rows, table, precision, states, begin, stream);
+void write_states(BitWriter &bits, std::span<const uint32_t> states) {
+    for (const uint32_t x : states) {
+        const unsigned below = static_cast<unsigned>(std::bit_width(x)) - 1;
+        bits.put(below - 15, 4);
+        bits.put(x & ((1u << below) - 1), below);
+    }
 }
 
-void decode(DecodeJob &job) {
-    DecodeRows rows = rows_of(job);
-    if (has_room(job)) decode_rows_of(job.lanes)(rows);
+void read_states(BitReader &bits, std::span<uint32_t> states) {
+    for (uint32_t &x : states) {
+        const unsigned below = bits.get(4) + 15;
+        x = 1u << below | bits.get(below);
+    }
+}
+
+template <typename Symbol>
+uint8_t *encode(EncodeJob<Symbol> &job) {
+    const unsigned lanes = job.lanes;
+    job.states.fill(kStart);
+    if (job.end - job.begin < static_cast<ptrdiff_t>(2 * lanes)) return nullptr;
+    EncodeRows<Symbol> rows{job.table,        static_cast<uint32_t>(job.alphabet),
+                            job.precision,    job.symbols,
+                            job.contexts,     job.n / lanes,
+                            job.begin,        job.end,
+                            job.states.data()};
+    for (size_t i = job.n; i-- > rows.rows * lanes;) {
+        const EncodeSymbol &symbol = job.table[(job.contexts == nullptr ? 0 : job.contexts[i] * job.alphabet) + job.symbols[i]];
+        rows.reciprocals &= symbol.reciprocal;
+        encode_one(job.states[i % lanes], symbol, job.precision, rows.stream);
+    }
+    const bool fits = lanes == kFewLanes ? encode_rows_scalar<Symbol, kFewLanes>(rows) : kernels<Symbol>().encode_rows(rows);
+    if (rows.reciprocals >> 31 == 0) throw std::invalid_argument("a symbol has no frequency in its table");
+    return fits ? rows.stream : nullptr;
+}
+
+template <typename Symbol>
+void decode(DecodeJob<Symbol> &job) {
+    DecodeRows<Symbol> rows = rows_of(job);
+    if (has_room(job)) decode_rows(job.lanes, rows);
     finish(job, rows);
 }
 
-void decode_pair(DecodeJob &first, DecodeJob &second) {
-    DecodeRows rows[2] = {rows_of(first), rows_of(second)};
+template <typename Symbol>
+void decode_pair(DecodeJob<Symbol> &first, DecodeJob<Symbol> &second) {
+    DecodeRows<Symbol> rows[2] = {rows_of(first), rows_of(second)};
     if (has_room(first) && has_room(second) && first.lanes == kLanes && second.lanes == kLanes)
-        kernels().decode_rows_pair(rows[0], rows[1]);
-    if (has_room(first)) decode_rows_of(first.lanes)(rows[0]);
-    if (has_room(second)) decode_rows_of(second.lanes)(rows[1]);
+        kernels<Symbol>().decode_rows_pair(rows[0], rows[1]);
+    if (has_room(first)) decode_rows(first.lanes, rows[0]);
+    if (has_room(second)) decode_rows(second.lanes, rows[1]);
     finish(first, rows[0]);
     finish(second, rows[1]);
 }
+
+template uint8_t *encode(EncodeJob<uint8_t> &job);
+template uint8_t *encode(EncodeJob<uint16_t> &job);
+template void decode(DecodeJob<uint8_t> &job);
+template void decode(DecodeJob<uint16_t> &job);
+template void decode_pair(DecodeJob<uint8_t> &first, DecodeJob<uint8_t> &second);
+template void decode_pair(DecodeJob<uint16_t> &first, DecodeJob<uint16_t> &second);
 
 }  // namespace laconic::entropy::rans_b

@@ -1,5 +1,6 @@
-// Profile B: rANS with 32-bit states in [2^15, 2^31), 16-bit words, tables of 10 to 14 bits, order 0 (J. Duda, arXiv 1311.2540;
-// interleaved lanes after F. Giesen, arXiv 1402.3392).
+// Profile B: rANS with 32-bit states in [2^15, 2^31), 16-bit words and tables of 10 to 14 bits (J. Duda, arXiv 1311.2540;
+// interleaved lanes after F. Giesen, arXiv 1402.3392). One table for all symbols, or one of several for each symbol, chosen by
+// its context.
 //
 // Symbol i belongs to lane i mod K. All lanes share one stream of little-endian 16-bit words: a decoder visits the lanes in
 // ascending order and each takes a word as soon as its state falls below 2^15. K = 32 for blocks of any length (a CUDA warp, two
@@ -12,88 +13,140 @@
 #include <span>
 #include <vector>
 
+#include "entropy/bit_io.h"
+#include "entropy/lane.h"
+
 namespace laconic::entropy::rans_b {
 
 constexpr unsigned kLanes = 32;
 constexpr unsigned kFewLanes = 4;
-constexpr uint32_t kStart = 1u << 15;      // every lane's state before the first symbol is coded and after the last is decoded
-constexpr unsigned kStateBits = 31;        // states stay below 2^31
-constexpr size_t kRowBytes = 2 * kLanes;   // a row takes no more from the stream
-constexpr unsigned kPackedPrecision = 12;  // up to here a decoding slot fits 32 bits
+constexpr size_t kRowBytes = 2 * kLanes;  // a row takes no more from the stream
+constexpr unsigned kMinPrecision = 10;
+constexpr unsigned kMaxPrecision = 14;
+constexpr unsigned kPackedPrecision = 12;  // up to here, and with symbols of a byte, a decoding slot fits 32 bits
 
-// What coding one symbol needs: x -> x + start + floor(x / freq) * (2^precision - freq), with the division as a multiplication:
-// floor(x / freq) = (2x * reciprocal >> 32) >> shift for all x < 2^31 (R. Alverson, "Integer division using reciprocals", 1991).
-struct EncodeSymbol {
-    uint32_t reciprocal;  // ceil(2^(31 + shift) / freq)
-    uint32_t packed;      // freq - 1 (14 bits), start (14 bits), shift = ceil(log2 freq) (4 bits)
-
-    uint32_t freq() const { return (packed & 0x3fff) + 1; }
-    uint32_t start() const { return (packed >> 14) & 0x3fff; }
-    uint32_t shift() const { return packed >> 28; }
-};
-
-// Entries of symbols without a frequency stay zero; coding such a symbol is the caller's mistake.
 void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table);
 
-// One slot of a decoding table: x -> freq * (x >> precision) + bias, bias = slot - start.
-struct DecodeTable {
+// Tables of equal precision and alphabet, one after the other. A slot: x -> freq * (x >> precision) + bias, bias = slot - start.
+class DecodeTables {
+public:
+    // freqs: tables of `alphabet` frequencies, each with the sum 2^precision; symbol_bytes: 1 or 2. Reuses its memory.
+    void build(std::span<const uint16_t> freqs, size_t alphabet, unsigned precision, size_t symbol_bytes);
+
+    unsigned precision() const { return precision_; }
+    bool packed() const { return packed_; }
+    const uint32_t *slots() const {
+        return slots_.data();
+    }  // packed: (freq - 1) << 20 | bias << 8 | symbol; else (freq - 1) << 14 | bias
+    const uint16_t *symbols() const {
+        return symbols_.data();
+    }  // unless packed: the slot's symbol, and one more so that 4 bytes can be read
+
+private:
+    unsigned precision_ = 0;
+    bool packed_ = true;
+    std::vector<uint32_t> slots_;
+    std::vector<uint16_t> symbols_;
+};
+
+// Symbols to code into the end of [begin, end), with 32 or 4 lanes.
+template <typename Symbol>  // uint8_t or uint16_t
+struct EncodeJob {
+    const EncodeSymbol *table;  // contexts: one after the other
+    size_t alphabet;            // entries of a table
     unsigned precision;
-    std::vector<uint32_t> slots;   // packed: (freq - 1) << 20 | bias << 8 | symbol; else (freq - 1) << 14 | bias
-    std::vector<uint8_t> symbols;  // unless packed: the slot's symbol, with 3 bytes behind the last so that 4 can be read
-
-    bool packed() const { return precision <= kPackedPrecision; }
-    void build(std::span<const uint16_t> freqs, unsigned table_precision);
-};
-
-// Codes symbols[0, n) with K lanes into the end of [begin, end); states (K of them) receive the final states. Returns where the stream begins,
-// or nullptr if it did not fit.
-uint8_t *encode(const uint8_t *symbols, size_t n, unsigned lanes, const EncodeSymbol *table, unsigned precision, uint32_t *states,
-                uint8_t *begin, uint8_t *end);
-
-// A block about to be decoded: its table, states and stream, and where its n symbols go.
-struct DecodeJob {
-    DecodeTable table;
     unsigned lanes;
-    std::array<uint32_t, kLanes> states;
-    const uint8_t *stream, *end;
-    uint8_t *symbols;
+    const Symbol *symbols;
+    const uint16_t *contexts;  // nullptr: the first table for all; else the table of each symbol
     size_t n;
+    uint8_t *begin, *end;
+    std::array<uint32_t, kLanes> states;  // result: the final states
 };
 
-// Decode jobs whose streams must be used up exactly; CorruptData otherwise. A pair in step is faster than one after the other.
-void decode(DecodeJob &job);
-void decode_pair(DecodeJob &first, DecodeJob &second);
+// Where the stream begins, or nullptr if it did not fit. std::invalid_argument for a symbol that has no frequency.
+template <typename Symbol>
+uint8_t *encode(EncodeJob<Symbol> &job);
+
+// A stream to decode, which must be used up exactly.
+template <typename Symbol>
+struct DecodeJob {
+    const DecodeTables *tables;
+    unsigned lanes;
+    Symbol *symbols;
+    const uint16_t *contexts;  // as in EncodeJob
+    const uint32_t *table_of;  // unless nullptr, the context is the lane's symbol before: symbols[i] has the table
+                               // table_of[symbols[i - lanes]], and `lanes` symbols may be read before the first. Bytes only.
+    size_t n;
+    const uint8_t *stream, *end;
+    std::array<uint32_t, kLanes> states;
+};
+
+// CorruptData when the stream's length or a final state is wrong. A pair in step is faster than one after the other.
+template <typename Symbol>
+void decode(DecodeJob<Symbol> &job);
+template <typename Symbol>
+void decode_pair(DecodeJob<Symbol> &first, DecodeJob<Symbol> &second);
+
+// The lanes' states in a header: 4 bits of length, then the bits below the leading one.
+void write_states(BitWriter &bits, std::span<const uint32_t> states);
+void read_states(BitReader &bits, std::span<uint32_t> states);
 
 // Whole rows of symbols on their way through a kernel.
-struct DecodeRows {
-    const DecodeTable *table;
+template <typename Symbol>
+struct EncodeRows {
+    const EncodeSymbol *table;
+    uint32_t alphabet;
+    unsigned precision;
+    const Symbol *symbols;
+    const uint16_t *contexts;
+    size_t rows;
+    uint8_t *begin, *stream;
     uint32_t *states;
+    uint32_t reciprocals = ~0u;  // AND over all symbols' reciprocals: the top bit falls with a symbol that has no frequency
+};
+
+template <typename Symbol>
+struct DecodeRows {
+    const DecodeTables *tables;
+    Symbol *symbols;
+    const uint16_t *contexts;
+    const uint32_t *table_of;
+    size_t rows;
     const uint8_t *stream;
     const uint8_t *limit;  // a row may begin while stream <= limit: no more than kRowBytes from there are read
-    uint8_t *symbols;
-    size_t rows;
+    uint32_t *states;
 
     void advance(size_t done, unsigned lanes, const uint8_t *stream_now) {
         stream = stream_now;
         symbols += done * lanes;
+        if (contexts != nullptr) contexts += done * lanes;
         rows -= done;
     }
 };
 
+// How a kernel finds a symbol's table.
+enum class Context { none, given, previous };
+
 // The loops over rows of 32 lanes, one set for each instruction set.
+template <typename Symbol>
 struct Kernels {
-    // From the last row to the first; returns the stream's new begin, or nullptr where less than kRowBytes were left for a row.
-    uint8_t *(*encode_rows)(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states,
-                            uint8_t *begin, uint8_t *stream);
+    // From the last row to the first; false where less than kRowBytes were left for a row.
+    bool (*encode_rows)(EncodeRows<Symbol> &job);
     // Until no rows are left or the stream passes its limit.
-    void (*decode_rows)(DecodeRows &block);
-    // Two blocks in step, until that holds for one of them.
-    void (*decode_rows_pair)(DecodeRows &first, DecodeRows &second);
+    void (*decode_rows)(DecodeRows<Symbol> &job);
+    // Two blocks in step, until that holds for one of them; both have contexts of the same kind.
+    void (*decode_rows_pair)(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second);
 };
 
-extern const Kernels scalar_kernels;
 #if defined(LACONIC_X86)
-extern const Kernels avx2_kernels, avx512_kernels;
+namespace avx2 {
+extern const Kernels<uint8_t> kernels8;
+extern const Kernels<uint16_t> kernels16;
+}  // namespace avx2
+namespace avx512 {
+extern const Kernels<uint8_t> kernels8;
+extern const Kernels<uint16_t> kernels16;
+}  // namespace avx512
 #endif
 
 }  // namespace laconic::entropy::rans_b

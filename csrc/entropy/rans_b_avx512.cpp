@@ -20,6 +20,11 @@ inline __m512i gather(const void *base, __m512i index) {
     return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, index, base, Scale);
 }
 
+inline __m512i load(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))); }
+inline __m512i load(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))); }
+inline void store(uint8_t *p, __m512i x) { _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtepi32_epi8(x)); }
+inline void store(uint16_t *p, __m512i x) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm512_cvtepi32_epi16(x)); }
+
 // x < 2^15: take a word each, in lane order.
 inline __m512i refill(__m512i x, const uint8_t *&stream) {
     const __mmask16 due = _mm512_cmplt_epu32_mask(x, _mm512_set1_epi32(kStart));
@@ -28,65 +33,55 @@ inline __m512i refill(__m512i x, const uint8_t *&stream) {
     return _mm512_mask_or_epi32(x, due, _mm512_slli_epi32(x, 16), _mm512_maskz_expand_epi32(due, words));
 }
 
-// 16 symbols of a table of up to 12 bits.
-struct PackedLookup {
-    const uint32_t *slots;
-    __m512i mask;
-    __m512i precision;
+// 16 symbols, one a 32-bit element; the states are left to be refilled.
+template <bool Packed, Context Kind>
+struct Lookup {
+    const uint32_t *slots, *table_of;
+    const uint16_t *symbols;
+    __m512i mask, precision;
 
-    explicit PackedLookup(const DecodeTable &table)
-        : slots(table.slots.data()),
-          mask(_mm512_set1_epi32((1 << table.precision) - 1)),
-          precision(_mm512_set1_epi32(static_cast<int>(table.precision))) {}
+    explicit Lookup(const DecodeTables &tables, const uint32_t *table_of_context)
+        : slots(tables.slots()),
+          table_of(table_of_context),
+          symbols(tables.symbols()),
+          mask(_mm512_set1_epi32((1 << tables.precision()) - 1)),
+          precision(_mm512_set1_epi32(static_cast<int>(tables.precision()))) {}
 
-    __m128i operator()(__m512i &x) const {
-        const __m512i entry = gather<4>(slots, _mm512_and_si512(x, mask));
-        const __m512i high = _mm512_srlv_epi32(x, precision);
-        const __m512i bias = _mm512_and_si512(_mm512_srli_epi32(entry, 8), _mm512_set1_epi32(0xfff));
-        x = _mm512_add_epi32(_mm512_mullo_epi32(_mm512_srli_epi32(entry, 20), high), _mm512_add_epi32(high, bias));
-        return _mm512_cvtepi32_epi8(entry);
-    }
-};
-
-// Tables of 13 and 14 bits: the symbol lies apart.
-struct SplitLookup {
-    const uint32_t *slots;
-    const uint8_t *symbols;
-    __m512i mask;
-    __m512i precision;
-
-    explicit SplitLookup(const DecodeTable &table)
-        : slots(table.slots.data()),
-          symbols(table.symbols.data()),
-          mask(_mm512_set1_epi32((1 << table.precision) - 1)),
-          precision(_mm512_set1_epi32(static_cast<int>(table.precision))) {}
-
-    __m128i operator()(__m512i &x) const {
-        const __m512i slot = _mm512_and_si512(x, mask);
+    // given: the contexts of these symbols; before: the symbols a row before.
+    __m512i operator()(__m512i &x, const uint16_t *given, const void *before) const {
+        __m512i slot = _mm512_and_si512(x, mask);
+        if constexpr (Kind == Context::given) slot = _mm512_or_si512(slot, _mm512_sllv_epi32(load(given), precision));
+        if constexpr (Kind == Context::previous) {
+            const __m512i table = gather<4>(table_of, load(static_cast<const uint8_t *>(before)));
+            slot = _mm512_or_si512(slot, _mm512_sllv_epi32(table, precision));
+        }
         const __m512i entry = gather<4>(slots, slot);
-        const __m512i symbol = gather<1>(symbols, slot);
         const __m512i high = _mm512_srlv_epi32(x, precision);
-        const __m512i bias = _mm512_and_si512(entry, _mm512_set1_epi32(0x3fff));
-        x = _mm512_add_epi32(_mm512_mullo_epi32(_mm512_srli_epi32(entry, 14), high), _mm512_add_epi32(high, bias));
-        return _mm512_cvtepi32_epi8(symbol);
+        constexpr unsigned freq_at = Packed ? 20 : 14;
+        const __m512i bias = Packed ? _mm512_and_si512(_mm512_srli_epi32(entry, 8), _mm512_set1_epi32(0xfff))
+                                    : _mm512_and_si512(entry, _mm512_set1_epi32(0x3fff));
+        x = _mm512_add_epi32(_mm512_mullo_epi32(_mm512_srli_epi32(entry, freq_at), high), _mm512_add_epi32(high, bias));
+        return Packed ? entry : gather<2>(symbols, slot);
     }
 };
 
-// Several blocks in step: a block's two vectors alone would mostly wait for their look-ups.
-template <typename Lookup, unsigned Blocks>
-void decode_rows_with(DecodeRows *const (&blocks)[Blocks]) {
+// One block, or two in step: one block's two vectors would mostly wait for their look-ups.
+template <bool Packed, Context Kind, typename Symbol, unsigned Blocks>
+void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     const auto lookups = [&]<size_t... B>(std::index_sequence<B...>) {
-        return std::array<Lookup, Blocks>{Lookup(*blocks[B]->table)...};
+        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, blocks[B]->table_of)...};
     }(std::make_index_sequence<Blocks>());
     __m512i x[Blocks][kVectors];
     const uint8_t *stream[Blocks], *limit[Blocks];
-    uint8_t *symbols[Blocks];
+    Symbol *symbols[Blocks];
+    const uint16_t *contexts[Blocks];
     size_t rows = blocks[0]->rows;
     for (unsigned b = 0; b < Blocks; ++b) {
         for (unsigned v = 0; v < kVectors; ++v) x[b][v] = _mm512_loadu_si512(blocks[b]->states + 16 * v);
         stream[b] = blocks[b]->stream;
         limit[b] = blocks[b]->limit;
         symbols[b] = blocks[b]->symbols;
+        contexts[b] = blocks[b]->contexts;
         rows = std::min(rows, blocks[b]->rows);
     }
     size_t row = 0;
@@ -94,9 +89,12 @@ void decode_rows_with(DecodeRows *const (&blocks)[Blocks]) {
         bool room = stream[0] <= limit[0];
         for (unsigned b = 1; b < Blocks; ++b) room &= stream[b] <= limit[b];
         if (!room) break;
+        const size_t first = kLanes * row;
         for (unsigned b = 0; b < Blocks; ++b)
             for (unsigned v = 0; v < kVectors; ++v)
-                _mm_storeu_si128(reinterpret_cast<__m128i *>(symbols[b] + kLanes * row + 16 * v), lookups[b](x[b][v]));
+                store(symbols[b] + first + 16 * v,
+                      lookups[b](x[b][v], Kind == Context::given ? contexts[b] + first + 16 * v : nullptr,
+                                 symbols[b] + first + 16 * v - kLanes));
         for (unsigned b = 0; b < Blocks; ++b)
             for (unsigned v = 0; v < kVectors; ++v) x[b][v] = refill(x[b][v], stream[b]);
     }
@@ -104,6 +102,38 @@ void decode_rows_with(DecodeRows *const (&blocks)[Blocks]) {
         for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(blocks[b]->states + 16 * v, x[b][v]);
         blocks[b]->advance(row, kLanes, stream[b]);
     }
+}
+
+template <bool Packed, typename Symbol, unsigned Blocks>
+void decode_rows_of(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
+    if (blocks[0]->contexts != nullptr) return decode_rows_with<Packed, Context::given>(blocks);
+    if constexpr (sizeof(Symbol) == 1) {
+        if (blocks[0]->table_of != nullptr) return decode_rows_with<Packed, Context::previous>(blocks);
+    }
+    decode_rows_with<Packed, Context::none>(blocks);
+}
+
+template <typename Symbol, unsigned Blocks>
+void decode_rows_of_kind(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
+    const bool packed = blocks[0]->tables->packed();
+    for (unsigned b = 1; b < Blocks; ++b)
+        if (packed != blocks[b]->tables->packed()) return;  // a pair of both kinds: one at a time
+    if constexpr (sizeof(Symbol) == 1) {
+        if (packed) return decode_rows_of<true>(blocks);
+    }
+    decode_rows_of<false>(blocks);
+}
+
+template <typename Symbol>
+void decode_rows(DecodeRows<Symbol> &job) {
+    DecodeRows<Symbol> *const blocks[] = {&job};
+    decode_rows_of_kind(blocks);
+}
+
+template <typename Symbol>
+void decode_rows_pair(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second) {
+    DecodeRows<Symbol> *const blocks[] = {&first, &second};
+    decode_rows_of_kind(blocks);
 }
 
 // The mirror of refill: x >= freq * 2^(31 - precision) gives its low word away, the last lane's word goes last.
@@ -124,46 +154,55 @@ inline __m512i divide(__m512i x, __m512i reciprocal, __m512i shift) {
     return _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd), shift);
 }
 
-uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeSymbol *table, unsigned precision, uint32_t *states, uint8_t *begin,
-                     uint8_t *stream) {
-    const __m512i low14 = _mm512_set1_epi32(0x3fff), one = _mm512_set1_epi32(1), total = _mm512_set1_epi32(1 << precision);
-    const __m512i threshold_shift = _mm512_set1_epi32(static_cast<int>(kStateBits - precision));
-    __m512i x[kVectors];
-    for (unsigned v = 0; v < kVectors; ++v) x[v] = _mm512_loadu_si512(states + 16 * v);
-    for (size_t row = rows; row-- > 0;) {
-        if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
+template <bool Contexts, typename Symbol>
+bool encode_rows_with(EncodeRows<Symbol> &job) {
+    const __m512i low14 = _mm512_set1_epi32(0x3fff), one = _mm512_set1_epi32(1), total = _mm512_set1_epi32(1 << job.precision);
+    const __m512i threshold_shift = _mm512_set1_epi32(static_cast<int>(kStateBits - job.precision));
+    const __m512i alphabet = _mm512_set1_epi32(static_cast<int>(job.alphabet));
+    const EncodeSymbol *const table = job.table;
+    __m512i x[kVectors], reciprocals = _mm512_set1_epi32(-1);
+    for (unsigned v = 0; v < kVectors; ++v) x[v] = _mm512_loadu_si512(job.states + 16 * v);
+    uint8_t *stream = job.stream;
+    bool fits = true;
+    for (size_t row = job.rows; row-- > 0;) {
+        if (stream - job.begin < static_cast<ptrdiff_t>(kRowBytes)) {
+            fits = false;
+            break;
+        }
+        __m512i reciprocal[kVectors], packed[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) {
+            __m512i index = load(job.symbols + row * kLanes + 16 * v);
+            if constexpr (Contexts)
+                index = _mm512_add_epi32(index, _mm512_mullo_epi32(load(job.contexts + row * kLanes + 16 * v), alphabet));
+            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
+            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+        }
         for (unsigned v = kVectors; v-- > 0;) {
-            const __m512i symbol =
-                _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(symbols + row * kLanes + 16 * v)));
-            const __m512i reciprocal = gather<sizeof(EncodeSymbol)>(&table->reciprocal, symbol);
-            const __m512i packed = gather<sizeof(EncodeSymbol)>(&table->packed, symbol);
-            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed, low14), one);
-            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed, 14), low14);
+            reciprocals = _mm512_and_si512(reciprocals, reciprocal[v]);
+            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed[v], low14), one);
+            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed[v], 14), low14);
             x[v] = spill(x[v], _mm512_sllv_epi32(freq, threshold_shift), stream);
-            const __m512i quotient = divide(x[v], reciprocal, _mm512_srli_epi32(packed, 28));
+            const __m512i quotient = divide(x[v], reciprocal[v], _mm512_srli_epi32(packed[v], 28));
             x[v] = _mm512_add_epi32(_mm512_add_epi32(x[v], start), _mm512_mullo_epi32(quotient, _mm512_sub_epi32(total, freq)));
         }
     }
-    for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(states + 16 * v, x[v]);
-    return stream;
+    job.stream = stream;
+    job.reciprocals &= static_cast<uint32_t>(_mm512_reduce_and_epi32(reciprocals));
+    for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(job.states + 16 * v, x[v]);
+    return fits;
 }
 
-void decode_rows(DecodeRows &block) {
-    DecodeRows *const blocks[] = {&block};
-    if (block.table->packed())
-        decode_rows_with<PackedLookup>(blocks);
-    else
-        decode_rows_with<SplitLookup>(blocks);
-}
-
-void decode_rows_pair(DecodeRows &first, DecodeRows &second) {
-    DecodeRows *const blocks[] = {&first, &second};
-    if (first.table->packed() && second.table->packed()) decode_rows_with<PackedLookup>(blocks);
+template <typename Symbol>
+bool encode_rows(EncodeRows<Symbol> &job) {
+    return job.contexts != nullptr ? encode_rows_with<true>(job) : encode_rows_with<false>(job);
 }
 
 }  // namespace
 
-const Kernels avx512_kernels = {encode_rows, decode_rows, decode_rows_pair};
+namespace avx512 {
+const Kernels<uint8_t> kernels8 = {encode_rows<uint8_t>, decode_rows<uint8_t>, decode_rows_pair<uint8_t>};
+const Kernels<uint16_t> kernels16 = {encode_rows<uint16_t>, decode_rows<uint16_t>, decode_rows_pair<uint16_t>};
+}  // namespace avx512
 
 }  // namespace laconic::entropy::rans_b
 

@@ -9,9 +9,6 @@
 
 namespace laconic::entropy {
 
-constexpr unsigned kMinPrecision = 8;
-constexpr unsigned kMaxPrecision = 14;
-
 // Frequencies that sum to 2^precision, at least 1 where counts is not 0, close to the smallest coded size: rounded down, then
 // corrected a step at a time where a step gains most (or costs least); ties go to the smaller symbol. At least one count is not
 // 0, no more than 2^precision are, and counts sum to less than 2^32.

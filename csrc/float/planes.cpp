@@ -14,7 +14,8 @@ void split_planes(const uint8_t *raw, const uint8_t *base, size_t n, const Eleme
     split_here(raw, base, n, format, planes);
 }
 
-void join_planes(const uint8_t *const planes[kMaxWidth], const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw) {
+void join_planes(const uint8_t *const planes[kMaxWidth], const uint8_t *base, size_t n, const ElementFormat &format,
+                 uint8_t *raw) {
 #if defined(LACONIC_X86)
     if (active_isa() == Isa::avx512) return join_planes_avx512(planes, base, n, format, raw);
     if (active_isa() == Isa::avx2) return join_planes_avx2(planes, base, n, format, raw);

@@ -1,8 +1,8 @@
 // Elements to byte planes and back: the transform of the weights codec.
 //
 // An element of `width` bytes is rotated left so that its exponent fills the top byte (floats: sign and low exponent bits move to
-// the end), then byte k from the top goes to plane k. Exponents of trained weights take 2 to 3 bits of the 8; mantissas are noise.
-// With a base, what is split is the zigzag-coded difference of the two elements as ordered integers (equal values give 0).
+// the end), then byte k from the top goes to plane k. Exponents of trained weights take 2 to 3 bits of the 8; mantissas are
+// noise. With a base, what is split is the zigzag-coded difference of the two elements as ordered integers (equal values give 0).
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,7 @@ constexpr size_t kMaxWidth = 8;
 void split_planes(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *planes);
 
 // The inverse; plane k lies at planes[k]. `base` must be what split_planes was given.
-void join_planes(const uint8_t *const planes[kMaxWidth], const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
+void join_planes(const uint8_t *const planes[kMaxWidth], const uint8_t *base, size_t n, const ElementFormat &format,
+                 uint8_t *raw);
 
 }  // namespace laconic::floats

@@ -41,8 +41,11 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Without a command, laconic is a filter: `laconic < IN > OUT.lac`, `laconic -d < IN.lac > OUT`, `tar -I laconic -cf x.tar.lac DIR`. "
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 corrupt, 4 unsupported or missing prior or base, 5 limit exceeded, 130 interrupted.",
+    epilog=(
+        "Without a command, laconic is a filter: `laconic < IN > OUT.lac`, `laconic -d < IN.lac > OUT`, "
+        "`tar -I laconic -cf x.tar.lac DIR`. "
+        "Exit codes: 0 ok, 1 failed, 2 usage, 3 corrupt, 4 unsupported or missing prior or base, 5 limit exceeded, 130 interrupted."
+    ),
 )
 @click.version_option(__version__, "-V", "--version", message="laconic %(version)s")
 def laconic() -> None:

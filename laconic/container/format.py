@@ -33,7 +33,7 @@ KNOWN_FRAME_FLAGS = PAYLOAD_CHECK | HAS_BASE
 # Codec numbers on the wire. All kinds that the project plans have their number from the start, so that a reader that lacks one can
 # still name it. A codec from elsewhere is NAMED: its name follows.
 STORED = 0
-CODEC_NAMES = {1: "bytes", 2: "weights", 3: "logs", 4: "image", 5: "audio", 6: "kv", 7: "text", 8: "checkpoint"}
+CODEC_NAMES = {0: "stored", 1: "bytes", 2: "weights", 3: "logs", 4: "image", 5: "audio", 6: "kv", 7: "text", 8: "checkpoint"}
 CODEC_NUMBERS = {name: number for number, name in CODEC_NAMES.items()}
 NAMED_CODEC = 127
 

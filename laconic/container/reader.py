@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import xxhash
@@ -148,10 +149,15 @@ class Reader:
 
     def read(self, part: Part, entry: Entry, start: int, stop: int) -> bytes:
         """Raw bytes [start, stop) of `entry`; the whole entry's hash is checked when all of it is read."""
-        raw = b"".join(self.blocks(part, entry, start, stop))
-        if start == 0 and stop == entry.size:
-            self.check_hash(entry, raw)
-        return raw
+        if start > 0 or stop < entry.size or not entry.hash:
+            return b"".join(self.blocks(part, entry, start, stop))
+        whole = xxhash.xxh3_128()
+        blocks = []
+        for block in self.blocks(part, entry):
+            whole.update(block)  # while it is in the cache
+            blocks.append(block)
+        self._compare_hash(entry, whole.digest())
+        return b"".join(blocks)
 
     def read_into(self, part: Part, entry: Entry, start: int, stop: int, allocate: Callable[[int], Any]) -> Any:
         """As `read`, into the buffer that `allocate(size)` makes."""
@@ -163,7 +169,7 @@ class Reader:
         frames = stream.frames(a, b)
         stored = sum(stream.lengths[frames.start : frames.stop])
         if size > EARNED and size > stored * EARNED_RATIO:  # implausible, so let it prove itself piece by piece
-            raw = b"".join(self.blocks(part, entry, start, stop))
+            raw = self.read(part, entry, start, stop)
             out = allocate(size)
             memoryview(out).cast("B")[:] = raw
             return out
@@ -178,18 +184,22 @@ class Reader:
                 lo, hi = max(a, first), min(b, last)
                 view[lo - a : hi - a] = self._cached_frame(stream, i, entry.name)[lo - first : hi - first]
 
-        if self._jobs == 1 or len(frames) == 1:
-            for i in frames:
-                fill(i)
-        else:
-            with ThreadPoolExecutor(min(self._jobs, len(frames)), thread_name_prefix="laconic") as pool:
-                list(pool.map(fill, frames))
-        if size == entry.size:
-            self.check_hash(entry, view)
+        whole = xxhash.xxh3_128() if size == entry.size and entry.hash else None
+        with ExitStack() as stack:
+            if self._jobs == 1 or len(frames) == 1:
+                done: Iterator[None] = map(fill, frames)
+            else:
+                pool = ThreadPoolExecutor(min(self._jobs, len(frames)), thread_name_prefix="laconic")
+                done = stack.enter_context(pool).map(fill, frames)
+            for i, _ in zip(frames, done, strict=True):
+                if whole is not None:
+                    whole.update(view[stream.ends[i] - a if stream.ends[i] > a else 0 : stream.ends[i + 1] - a])
+        if whole is not None:
+            self._compare_hash(entry, whole.digest())
         return out
 
-    def check_hash(self, entry: Entry, raw: bytes | memoryview) -> None:
-        if entry.hash and xxhash.xxh3_128_digest(raw) != entry.hash:
+    def _compare_hash(self, entry: Entry, digest: bytes) -> None:
+        if digest != entry.hash:
             raise CorruptDataError(f"{self.data.name}: entry {entry.name!r} is not what was encoded (its content hash differs)")
 
     # ------------------------------------------------------------------ frames

@@ -30,6 +30,7 @@ PACK_ENTRY = 1 << 16  # entries below this size share frames with their neighbou
 PACK_SIZE = 1 << 22  # raw bytes after which a pack is written
 COPY_MIN = 1 << 12  # frames below this size are not looked up for copies
 COPY_KNOWN = 1 << 17  # frames remembered for copies
+HASH_BLOCK = 1 << 18  # bytes hashed twice while they are in the cache
 TABLE_ROWS = 1 << 12  # entries of one journal table
 
 
@@ -211,10 +212,10 @@ class Writer:
                 views.add(item)
                 continue
             for start, raw in _cut(source, item, self._codecs(item.codec) if item.codec else codec, level, position):
-                whole.update(raw)
+                raw_check = _hash_together(raw, whole)
                 views.update(start, raw)
                 base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source.size)
-                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base)
+                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base, raw_check)
                 position = start + len(raw)
         meta = entry.meta | finish() if finish else entry.meta
         entry = replace(entry, start=0, size=position, hash=whole.digest(), meta=meta)
@@ -269,7 +270,8 @@ class Writer:
             end += len(raw)
         self._flush_journal()
         for (codec, params, level), start, pieces in runs:
-            self._put_raw(stream, start, memoryview(b"".join(pieces)), codec, params, level, None)
+            joined = memoryview(b"".join(pieces))
+            self._put_raw(stream, start, joined, codec, params, level, None, check64(joined))
 
     def _open_stream(self) -> Stream:
         stream = Stream(self._next_id)
@@ -281,9 +283,8 @@ class Writer:
 
     def _put_raw(
         self, stream: Stream, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
-        base: tuple[Base, memoryview] | None,
+        base: tuple[Base, memoryview] | None, raw_check: int,
     ) -> None:  # fmt: skip
-        raw_check = check64(raw)
         copied = self._find_copy(stream, start, raw, raw_check)
         if copied is not None:
             self._queue.append(_Task(copied, stream, len(raw)))
@@ -384,6 +385,7 @@ class Writer:
             entries = list(part.entries) + [replace(e, stream=e.stream + len(part.streams)) for e in entries]
             streams = part.streams + streams
             start = part.start
+        entries = [e if e.size else replace(e, stream=0, start=0) for e in entries]  # nothing lies nowhere
         raw = pack_index(streams, entries, start)
         head, payload = pack_meta_frame(f.INDEX, raw)
         end = self._sink.position + len(head) + len(payload) + f.TRAILER_SIZE
@@ -401,9 +403,28 @@ class Writer:
             self._pool = None
 
 
+def _hash_together(raw: memoryview, whole: Any) -> int:
+    """xxh3_64 of `raw`, which is also fed to `whole`: block by block, so that memory is read once and the cache the second time."""
+    if len(raw) <= HASH_BLOCK:
+        whole.update(raw)
+        return check64(raw)
+    part = xxhash.xxh3_64()
+    for i in range(0, len(raw), HASH_BLOCK):
+        block = raw[i : i + HASH_BLOCK]
+        whole.update(block)
+        part.update(block)
+    return int(part.intdigest())
+
+
 def _cut(source: RawSource, piece: Piece, codec: Codec, level: str, position: int) -> Iterator[tuple[int, memoryview]]:
     """The raw bytes of `piece` as (stream offset, bytes of one frame); fewer than its size where the input ends before."""
     size = min(codec.frame_size(level), f.MAX_FRAME_RAW)
+    if piece.size is not None and piece.size > size:  # evenly, so that no frame is a small rest
+        frames = max(1, (piece.size + size // 2) // size)
+        size = min(-(-piece.size // frames), f.MAX_FRAME_RAW)
+        size += -size % piece.unit
+        if size > f.MAX_FRAME_RAW:
+            size -= piece.unit
     size -= size % piece.unit
     left = piece.size
     while left is None or left > 0:

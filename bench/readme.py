@@ -1,0 +1,70 @@
+"""Writes the tables of the README from the committed results: `python -m bench.readme` (or `--check`).
+
+Every table stands between `<!-- bench:NAME -->` and `<!-- /bench -->`; nothing else in the README is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "bench" / "results"
+
+Row = dict[str, Any]
+
+
+def rows(name: str) -> list[Row]:
+    found: list[Row] = json.loads((RESULTS / f"{name}.json").read_text())
+    return [row for row in found if row.get("stored_bytes")]
+
+
+def percent(row: Row) -> float:
+    return float(100 * row["stored_bytes"] / row["raw_bytes"])
+
+
+def cell(row: Row) -> str:
+    return f"{percent(row):.2f} % ({row['encode_mbps']:,.0f} / {row['decode_mbps']:,.0f})"
+
+
+def weights() -> str:
+    """A line for each set: our two quick levels and the peers, sizes of the whole file and MB/s of CPU time."""
+    table = rows("weights")
+    peers = ("zipnn", "openzl:fse", "zstd:19")
+    lines = [
+        "| weights stored as | laconic `fast` | laconic `default` | ZipNN | OpenZL (FSE) | zstd -19 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for set_ in dict.fromkeys(row["set"] for row in table):
+        by_codec = {row["codec"]: row for row in table if row["set"] == set_}
+        ours = [cell(by_codec[f"laconic:{level}"]) for level in ("fast", "default")]
+        lines.append(f"| {set_} | " + " | ".join([*ours, *(cell(by_codec[peer]) if peer in by_codec else "-" for peer in peers)]) + " |")
+    return "\n".join(lines)
+
+
+TABLES = {"weights": weights}
+
+
+def render(text: str) -> str:
+    for name, table in TABLES.items():
+        pattern = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
+        text, count = pattern.subn(lambda match, table=table: match[1] + table() + "\n" + match[2], text)
+        if count != 1:
+            raise SystemExit(f"README.md has {count} places for the table {name!r}")
+    return text
+
+
+def main() -> None:
+    text = README.read_text()
+    fresh = render(text)
+    if "--check" in sys.argv[1:]:
+        raise SystemExit(0 if fresh == text else "README.md is not what `python -m bench.readme` writes")
+    README.write_text(fresh)
+
+
+if __name__ == "__main__":
+    main()

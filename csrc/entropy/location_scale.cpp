@@ -1,0 +1,122 @@
+#include "entropy/location_scale.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "entropy/categorical.h"
+#include "entropy/cpu.h"
+#include "entropy/location_scale_kernel.h"
+
+namespace laconic {
+
+namespace location_scale {
+
+const Kernels &scalar_kernels() { return Loops<Lanes1>::kernels; }
+
+const Kernels &kernels() {
+#if defined(LACONIC_X86)
+    switch (active_isa()) {
+        case Isa::avx512:
+            return avx512_kernels();
+        case Isa::avx2:
+            return avx2_kernels();
+        case Isa::scalar:
+            break;
+    }
+#endif
+    return scalar_kernels();
+}
+
+template <class Float>
+Quantised quantise(const Parameters<Float> &p, std::size_t n, std::int64_t *out, std::size_t *bad) {
+    bool good;
+    if constexpr (sizeof(Float) == 4)
+        good = kernels().quantise_f32(p, n, out);
+    else
+        good = kernels().quantise_f64(p, n, out);
+    for (std::size_t j = 0; !good; ++j) {
+        const double mean = p.means[j * p.mean_stride], scale = p.scales[j * p.scale_stride];
+        *bad = j;
+        if (!(mean >= -4294967296.0 && mean <= 4294967296.0)) return Quantised::bad_mean;
+        if (!(scale > 0 && scale <= 1.7976931348623157e308)) return Quantised::bad_scale;
+    }
+    return Quantised::ok;
+}
+
+template Quantised quantise(const Parameters<float> &, std::size_t, std::int64_t *, std::size_t *);
+template Quantised quantise(const Parameters<double> &, std::size_t, std::int64_t *, std::size_t *);
+
+template <class Float>
+bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
+    constexpr int kDrop = kRowWeightBits - kWeightBits;
+    for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
+        bool good = true;
+        std::uint32_t sum = 0, before = 0;
+        for (int j = 0; j < components; ++j) {
+            const Float p = probabilities[j];
+            const bool possible = p >= 0 && p <= Float(kMaxProbability);
+            good &= possible;
+            sum += static_cast<std::uint32_t>(static_cast<std::int32_t>((possible ? p : Float(0)) * Float(kRowWeightOne)));
+            const std::uint32_t after = std::min((sum + (1u << (kDrop - 1))) >> kDrop, 1u << kWeightBits);
+            out[j] = after - before;
+            before = after;
+        }
+        out[components - 1] += (1u << kWeightBits) - before;
+        if (!good || !sums_to_one(sum, static_cast<std::size_t>(components))) {
+            *bad = i;
+            return false;
+        }
+    }
+    return true;
+}
+
+template bool quantise_weights(const float *, int, std::size_t, std::uint32_t *, std::size_t *);
+template bool quantise_weights(const double *, int, std::size_t, std::uint32_t *, std::size_t *);
+
+}  // namespace location_scale
+
+using location_scale::Mixed;
+using location_scale::Single;
+
+bool LocationScaleModel::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const {
+    return location_scale::kernels().intervals(parameters_ + first * stride(), stride(), n, symbols, out);
+}
+
+bool LocationScaleModel::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                                Interval *out) const {
+    return location_scale::kernels().locate(parameters_ + first * stride(), stride(), n, slots, symbols, out);
+}
+
+std::uint64_t LocationScaleModel::escape(std::size_t i, std::int64_t symbol) const {
+    const Single<Lanes1> d(Lanes1::set(parameters_[i * stride()]));
+    return fold_outside(d.low.v, d.high.v, symbol);
+}
+
+std::int64_t LocationScaleModel::unescape(std::size_t i, std::uint64_t value) const {
+    const Single<Lanes1> d(Lanes1::set(parameters_[i * stride()]));
+    return unfold_outside(d.low.v, d.high.v, value);
+}
+
+bool MixtureModel::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const {
+    const std::size_t row = first * stride();
+    return location_scale::kernels().mixture_intervals(parameters_ + row, weights_ + row, stride(), components_, n, symbols, out);
+}
+
+bool MixtureModel::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                          Interval *out) const {
+    const std::size_t row = first * stride();
+    return location_scale::kernels().mixture_locate(parameters_ + row, weights_ + row, stride(), components_, n, slots, symbols,
+                                                    out);
+}
+
+std::uint64_t MixtureModel::escape(std::size_t i, std::int64_t symbol) const {
+    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    return fold_outside(d.low.v, d.high.v, symbol);
+}
+
+std::int64_t MixtureModel::unescape(std::size_t i, std::uint64_t value) const {
+    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    return unfold_outside(d.low.v, d.high.v, value);
+}
+
+}  // namespace laconic

@@ -1,0 +1,26 @@
+"""Every example in a public docstring runs."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"laconic": "laconic", "codecs": "laconic.codecs", "entropy": "laconic.entropy", "models": "laconic.models"}
+
+
+def modules() -> list[str]:
+    names = []
+    for folder, package in PACKAGES.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            names.append(".".join((package, *(part for part in parts if part != "__init__"))))
+    return names
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples(name: str) -> None:
+    assert doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
