@@ -154,8 +154,8 @@ def _torch_leaf(obj: Any) -> Leaf | None:
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
     tensor = obj.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    raw = memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else memoryview(b"")
-    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), raw)
+    elements: Any = tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), memoryview(elements))
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
@@ -184,10 +184,10 @@ def parse_dtype(name: str) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
     try:
-        descr = ast.literal_eval(name) if name[:1] == "[" else name
+        descr: Any = ast.literal_eval(name) if name[:1] == "[" else name
         if not _is_descr(descr):
             raise ValueError("not a description that numpy writes")
-        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type]
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)
         return dtype
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error

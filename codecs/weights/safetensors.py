@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from math import prod
+from typing import TypeGuard
 
 from laconic.codecs.weights.tensors import Formats, pieces
 from laconic.container import Piece, Source, View, names
@@ -75,5 +76,5 @@ def _views(tensors: object, data: int, file_size: int | None) -> list[tuple[View
     return kept
 
 
-def _naturals(value: object) -> bool:
+def _naturals(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and len(value) <= MAX_DIMS and all(type(n) is int and 0 <= n < 1 << 62 for n in value)

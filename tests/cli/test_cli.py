@@ -242,8 +242,8 @@ def test_a_reader_that_goes_away(archive: Path) -> None:
 
 
 def test_nothing_binary_on_a_terminal(archive: Path, files: Path) -> None:
-    for args, data in ((["encode", files / "text", "-o", "-"], None), (["decode", archive, "-o", "-"], None), (["-c", files / "text"], None),
-                       (["-dc", archive], None), ([], TEXT), (["-d"], archive.read_bytes())):  # fmt: skip
+    from_files = [["encode", files / "text", "-o", "-"], ["decode", archive, "-o", "-"], ["-c", files / "text"], ["-dc", archive]]
+    for args, data in [*((args, None) for args in from_files), ([], TEXT), (["-d"], archive.read_bytes())]:
         master, slave = pty.openpty()
         try:
             stdin = subprocess.PIPE if data is not None else subprocess.DEVNULL

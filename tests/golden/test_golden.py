@@ -69,7 +69,7 @@ def test_streams_copies_appends_and_bases() -> None:
 @pytest.mark.parametrize("name", make.OBJECTS)
 def test_the_present_writer_makes_the_same_bytes(name: str) -> None:
     """zstd's own choices may change between its versions; all else is ours."""
-    made = laconic.encode(make.OBJECTS[name](), jobs=1)
+    made = make.encoded(name)
     if made != golden(name):
         pytest.xfail("this installation's zstd packs differently") if "zstd" in name or "pack" in name else pytest.fail(
             "the format changed"

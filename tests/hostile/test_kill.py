@@ -191,7 +191,14 @@ def report(what: str, killed: int, count: int) -> None:
 
 def test_a_killed_write_leaves_no_archive(tmp_path: Path) -> None:
     """Python's "w" as well: the name appears with the last byte."""
-    code = f"import laconic, os, time\na = laconic.open({str(tmp_path / 'x.lac')!r}, 'w')\na.add('x', bytes(9 << 20))\na.flush()\nprint('ready', flush=True)\ntime.sleep(60)"
+    code = f"""
+import laconic, time
+archive = laconic.open({str(tmp_path / "x.lac")!r}, "w")
+archive.add("x", bytes(9 << 20))
+archive.flush()
+print("ready", flush=True)
+time.sleep(60)
+"""
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
