@@ -133,7 +133,7 @@ class _FileBases:
     """A plain file: itself, and the tensors that its codec finds in it."""
 
     def __init__(self, path: Path) -> None:
-        from laconic.archive import layout_of
+        from laconic.archive.kinds import layout_of
 
         self._file = open(path, "rb")
         size = os.fstat(self._file.fileno()).st_size

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from laconic.archive import ArchiveWriter, open_temporary, sync_folder
+from laconic.archive import ArchiveWriter
 from laconic.container.table import Entry
+from laconic.durable import open_temporary, sync_folder
 from laconic.errors import CorruptDataError
 
 

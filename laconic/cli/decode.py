@@ -199,7 +199,7 @@ def _content(opened: Any, name: str, target: str) -> tuple[bytes, Any]:
 def _decode_pipe(stdin: Any, base: tuple[Path, ...], jobs: int | None, max_output: int | None, quiet: bool) -> int:
     """Standard input to standard output, front to back: only bytes whose checks passed are written."""
     from laconic import registry
-    from laconic.archive import available_jobs
+    from laconic.archive.checks import available_jobs
     from laconic.bases import Bases
     from laconic.container.stream import Data, StreamReader
     from laconic.errors import LimitError

@@ -13,15 +13,15 @@ from typing import Any
 import xxhash
 
 from laconic.container import format as f
+from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
-from laconic.container.decoder import BaseResolver, FrameDecoder
+from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, parse_frame_head, parse_header
-from laconic.container.index import Stream, parse_index, parse_trailer
+from laconic.container.index import Part, Stream, parse_index, parse_trailer
 from laconic.container.meta import parse_meta_frame
 from laconic.container.scan import Recovered, recover
 from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry
-from laconic.container.writer import Part
 from laconic.errors import CorruptDataError
 
 EARNED = 1 << 26  # an output up to this size is allocated at once; a larger one only when the stored bytes make it plausible

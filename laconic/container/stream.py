@@ -12,8 +12,9 @@ from typing import Any, BinaryIO
 import xxhash
 
 from laconic.container import format as f
+from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
-from laconic.container.decoder import BaseResolver, FrameDecoder
+from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import FrameHead, check_payload, parse_frame_head, parse_header
 from laconic.container.index import Stream, Trailer
 from laconic.container.meta import parse_meta_frame
