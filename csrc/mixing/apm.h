@@ -2,6 +2,7 @@
 // buckets on the logit axis.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -13,8 +14,9 @@ namespace laconic::mixing {
 class ApmMap {
 public:
     explicit ApmMap(size_t contexts) : table_(contexts * kBuckets) {
-        for (size_t i = 0; i < table_.size(); ++i)
-            table_[i] = static_cast<uint16_t>(squash((static_cast<int>(i % kBuckets) - 16) * 128));
+        for (size_t i = 0; i < kBuckets; ++i) table_[i] = static_cast<uint16_t>(squash((static_cast<int>(i) - 16) * 128));
+        for (size_t c = 1; c < contexts; ++c)
+            std::copy_n(table_.begin(), kBuckets, table_.begin() + static_cast<long>(c * kBuckets));
     }
 
     // P(1) of 16 bits for `logit` in `context`.

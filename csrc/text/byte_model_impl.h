@@ -68,9 +68,7 @@ public:
             const int p = maps_[c][s].p16();
             in[0] = static_cast<int16_t>(stretch(p));
             in[1] = static_cast<int16_t>((p - 32768) >> 5);
-            // Only one kind of bit was seen so far: how sure that it goes on.
-            const int runs = table.n0[s] == 0 ? table.n1[s] : table.n1[s] == 0 ? -table.n0[s] : 0;
-            in[2] = static_cast<int16_t>(runs * 12);
+            in[2] = table.run[s];
         }
         const size_t i1 = last_ << 8 | partial_;
         in[0] = static_cast<int16_t>(stretch(order1_[i1].p16()));
