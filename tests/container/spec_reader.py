@@ -35,14 +35,16 @@ PAYLOAD_CHECK, HAS_BASE = 16, 32
 FRAME_LIMIT, TABLE_LIMIT, SIZE_LIMIT = 1 << 25, 1 << 20, 1 << 62
 
 KINDS = ["stored", "bytes", "weights", "logs", "image", "audio", "kv", "text", "checkpoint"]
-TYPES = (
-    "bytes bytearray memoryview ndarray scalar torch value dict odict list tuple file dir symlink tensor text"
-).split()  # fmt: skip
-DTYPES = (
-    "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
-    "float8_e8m0fnu float8_e4m3 float8_e3m4 float8_e4m3b11fnuz float4_e2m1fn float6_e2m3fn float6_e3m2fn int4 uint4 int2 uint2 "
-    ">f2 >f4 >f8 >i2 >i4 >i8 >u2 >u4 >u8"
-).split()
+TYPES = [
+    "bytes", "bytearray", "memoryview", "ndarray", "scalar", "torch", "value", "dict", "odict", "list", "tuple", "file", "dir", "symlink",
+    "tensor", "text",
+]  # fmt: skip
+DTYPES = [
+    "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16", "bfloat16", "float8_e4m3fn",
+    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float8_e4m3", "float8_e3m4", "float8_e4m3b11fnuz",
+    "float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "int4", "uint4", "int2", "uint2", ">f2", ">f4", ">f8", ">i2", ">i4", ">i8",
+    ">u2", ">u4", ">u8",
+]  # fmt: skip
 
 
 class DamageError(ValueError):
