@@ -1,0 +1,559 @@
+"""A second reader of `.lac` archives, written from docs/format.md, the FORMAT.md files of the codecs and docs/entropy.md alone.
+
+It holds the whole archive in memory and is slow; what counts is that it shares no line with laconic. `read(data)` goes through the trailers
+and indexes, `read_forward(data)` through the frames from front to back. Both return the entries by name, in the order of the archive.
+Codecs: stored, bytes (method 1), weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import xxhash
+import zstandard
+
+_spec = importlib.util.spec_from_file_location("laconic_block_reference", Path(__file__).parent.parent / "entropy" / "reference.py")
+assert _spec is not None
+assert _spec.loader is not None
+reference = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(reference)
+
+HEADER_MAGIC = b"\x8aLAC\r\n\x1a\n"
+TRAILER_MAGIC = b"\x8bLAC\r\n\x1a\n"
+SYNC = b"\xf5\xd7\x4c\x9b"
+HEADER_SIZE, TRAILER_SIZE = 13, 32
+SINGLE, COPIES = 1, 2
+DATA, COPY, OPEN, ENTRIES, INDEX, OBJECT = 1, 2, 3, 4, 5, 6
+PAYLOAD_CHECK, HAS_BASE = 16, 32
+FRAME_LIMIT, TABLE_LIMIT, SIZE_LIMIT = 1 << 25, 1 << 20, 1 << 62
+
+KINDS = ["stored", "bytes", "weights", "logs", "image", "audio", "kv", "text", "checkpoint"]
+TYPES = [
+    "bytes", "bytearray", "memoryview", "ndarray", "scalar", "torch", "value", "dict", "odict", "list", "tuple", "file", "dir", "symlink",
+    "tensor", "text",
+]  # fmt: skip
+DTYPES = [
+    "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16", "bfloat16", "float8_e4m3fn",
+    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float8_e4m3", "float8_e3m4", "float8_e4m3b11fnuz",
+    "float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "int4", "uint4", "int2", "uint2", ">f2", ">f4", ">f8", ">i2", ">i4", ">i8",
+    ">u2", ">u4", ">u8",
+]  # fmt: skip
+
+
+class DamageError(ValueError):
+    """The archive is not what the specification says."""
+
+
+class UnknownError(ValueError):
+    """A codec, method or version that this reader does not know."""
+
+
+class BaseError(ValueError):
+    """The entry that a frame is coded against is not there."""
+
+
+def need(condition: object, what: str) -> None:
+    if not condition:
+        raise DamageError(what)
+
+
+def check32(data: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
+
+
+class Cursor:
+    """Fields of `data`, one after another."""
+
+    def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
+        self.data, self.at, self.end = data, at, len(data) if end is None else end
+
+    def take(self, size: int) -> bytes:
+        need(size <= self.end - self.at, "cut short")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def fixed(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+    def uvarint(self) -> int:
+        value = 0
+        for k in range(9):
+            byte = self.fixed(1)
+            value |= (byte & 127) << 7 * k
+            if byte < 128:
+                need(value <= SIZE_LIMIT, "number too large")
+                return value
+        raise DamageError("number too long")
+
+    def text(self) -> str:
+        return self.take(self.uvarint()).decode("utf-8", "surrogateescape")
+
+    def codec(self) -> str:
+        number = self.uvarint()
+        if number == 127:
+            return self.text()
+        return KINDS[number] if number < len(KINDS) else f"codec {number}"
+
+    def finish(self) -> None:
+        need(self.at == self.end, "bytes left over")
+
+
+# Frames
+
+
+@dataclass
+class Frame:
+    start: int  # first byte, of the sync marker where there is one
+    type: int
+    codec: str
+    version: int
+    stream: int
+    raw_start: int
+    raw_size: int
+    params: bytes
+    base: tuple[bytes, int] | None
+    raw_check: int
+    payload: bytes
+    descriptor: bytes
+    end: int
+
+
+def parse_header(data: bytes, at: int) -> int:
+    """The flags."""
+    header = Cursor(data, at).take(HEADER_SIZE)
+    need(header[:8] == HEADER_MAGIC, "no header")
+    need(int.from_bytes(header[11:], "little") == xxhash.xxh3_64_intdigest(header[:11]) & 0xFFFF, "header check")
+    if header[8:10] != b"\1\0":
+        raise UnknownError("version of the format")
+    need(header[10] in (0, SINGLE, COPIES, SINGLE | COPIES), "header flags")
+    return header[10]
+
+
+def parse_frame(data: bytes, start: int, *, single: bool = False, limit: int | None = None) -> Frame:
+    c = Cursor(data, start, limit)
+    if not single:
+        need(c.take(4) == SYNC, "no sync marker")
+    head_size = c.uvarint()
+    need(head_size <= 4096, "head too large")
+    head = Cursor(c.take(head_size))
+    expected = check32(data[start : c.at])
+    need(c.fixed(4) == expected, "head check")
+    flags = head.fixed(1)
+    kind = flags & 15
+    if kind not in (DATA, COPY, OPEN, ENTRIES, INDEX, OBJECT) or flags & ~(15 | PAYLOAD_CHECK | HAS_BASE):
+        raise UnknownError(f"frame of type and flags {flags}")
+    need(single == (kind == OBJECT), "an object frame belongs to a single part")
+    codec = head.codec()
+    version = head.uvarint() if codec != "stored" else 0
+    stream, raw_start = (head.uvarint(), head.uvarint()) if kind in (DATA, COPY) else (0, 0)
+    raw_size, stored_size = head.uvarint(), head.uvarint()
+    need(kind not in (DATA, COPY, OBJECT) or raw_size <= FRAME_LIMIT, "frame too large")
+    need(kind not in (OPEN, ENTRIES) or raw_size <= TABLE_LIMIT, "table too large")
+    need(stored_size <= raw_size + 64, "stored size")
+    need(kind == COPY or codec != "stored" or stored_size == raw_size, "stored size")
+    params_size = head.uvarint()
+    need(params_size <= 1024, "parameters too large")
+    params, descriptor = head.take(params_size), b""
+    if kind == OBJECT:
+        p = Cursor(params)
+        descriptor = p.take(p.uvarint())
+        params = params[p.at :]
+    base = (head.take(16), head.uvarint()) if flags & HAS_BASE else None
+    raw_check = head.fixed(8)
+    payload_check = head.fixed(4) if flags & PAYLOAD_CHECK else None
+    head.finish()
+    payload = c.take(stored_size)
+    need(payload_check is None or payload_check == check32(payload), "payload check")
+    return Frame(start, kind, codec, version, stream, raw_start, raw_size, params, base, raw_check, payload, descriptor, c.at)
+
+
+def parse_trailer(data: bytes, end: int) -> tuple[int, int]:
+    """Of the trailer that ends at `end`: bytes covered, size of the index frame."""
+    need(end >= TRAILER_SIZE, "no trailer")
+    c = Cursor(data, end - TRAILER_SIZE, end)
+    covered, index_size, check = c.fixed(8), c.fixed(8), c.fixed(8)
+    need(c.take(8) == TRAILER_MAGIC, "no trailer")
+    need(HEADER_SIZE + index_size + TRAILER_SIZE <= covered <= end, "trailer")
+    index = data[end - TRAILER_SIZE - index_size : end - TRAILER_SIZE]
+    need(check == xxhash.xxh3_64_intdigest(struct.pack("<QQ", covered, xxhash.xxh3_64_intdigest(index))), "trailer check")
+    return covered, index_size
+
+
+# Codecs
+
+
+def unzstd(payload: bytes, raw_size: int, prefix: bytes = b"") -> bytes:
+    try:
+        parameters = zstandard.get_frame_parameters(payload)
+        need(parameters.content_size == raw_size, "size of the zstd frame")
+        need(parameters.dict_id == 0, "zstd dictionary")
+        prefix_dict = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if prefix else None
+        return zstandard.ZstdDecompressor(dict_data=prefix_dict).decompress(payload, raw_size, allow_extra_data=False)
+    except zstandard.ZstdError as e:
+        raise DamageError(str(e)) from e
+
+
+def decode_bytes(frame: Frame, base: bytes | None) -> bytes:
+    if frame.version != 1:
+        raise UnknownError(f"bytes, version {frame.version}")
+    need(not frame.params, "bytes has no parameters")
+    need(frame.payload, "empty payload")
+    if frame.payload[0] != 1:
+        raise UnknownError(f"bytes, method {frame.payload[0]}")
+    return unzstd(frame.payload[1:], frame.raw_size, base or b"")
+
+
+def decode_weights(frame: Frame, base: bytes | None) -> bytes:
+    if frame.version != 1:
+        raise UnknownError(f"weights, version {frame.version}")
+    need(len(frame.params) == 1, "weights has one byte of parameters")
+    need(frame.payload, "empty payload")
+    width, r = 1 << (frame.params[0] & 3), frame.params[0] >> 2 & 31
+    order = "big" if frame.params[0] & 128 else "little"
+    need(r in (0, 1, 4) and not (width == 1 and r), "element format")
+    if frame.payload[0] == 2:
+        need(base is None, "zstd with a base")
+        return unzstd(frame.payload[1:], frame.raw_size)
+    if frame.payload[0] != 1:
+        raise UnknownError(f"weights, method {frame.payload[0]}")
+    bits, n = 8 * width, frame.raw_size // width
+    top, mask = 1 << (bits - 1), (1 << bits) - 1
+    size = 65536 if width == 1 else 131072
+    chunks = max(1, (n + size // 2) // size)
+    step = -(-n // chunks)
+    c, out = Cursor(frame.payload, 1), bytearray()
+    for first in range(0, n, step or 1):
+        m = min(step, n - first)
+        planes = []
+        for _ in range(width):
+            block = c.take(c.fixed(3))
+            need(block, "empty block")
+            try:
+                planes.append(reference.decode_block(block, m))
+            except (AssertionError, IndexError, KeyError, ValueError) as e:
+                raise DamageError("entropy block") from e
+            need(len(planes[-1]) == m, "size of a plane")
+        for i in range(m):
+            y = int.from_bytes(bytes(plane[i] for plane in planes), "big")
+            if base is None:
+                x = (y >> r | y << (bits - r)) & mask
+            else:
+                b = int.from_bytes(base[(first + i) * width : (first + i + 1) * width], order)  # type: ignore[arg-type]
+                d = y >> 1 ^ (mask if y & 1 else 0)
+                if r:
+                    o = (b ^ (mask if b & top else top)) + d & mask
+                    x = o ^ (top if o & top else mask)
+                else:
+                    x = b + d & mask
+            out += x.to_bytes(width, order)  # type: ignore[arg-type]
+    out += c.take(frame.raw_size % width)  # the rest
+    c.finish()
+    return bytes(out)
+
+
+CODECS: dict[str, Callable[[Frame, bytes | None], bytes]] = {"bytes": decode_bytes, "weights": decode_weights}
+
+
+# Entry tables
+
+
+@dataclass
+class Entry:
+    name: str
+    type: str
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    meta: dict[str, Any]
+    size: int
+    hash: bytes = b""  # empty where unknown
+    base: bytes = b""  # content hash of its base
+    stream: int = 0
+    start: int = 0
+    raw: bytes = b""
+    refused: Exception | None = None  # why there are no raw bytes
+
+
+def parse_signature(c: Cursor) -> tuple[str, str, str]:
+    kind = c.fixed(1)
+    need(kind < len(TYPES), "type of an entry")
+    codec, code = c.codec(), c.fixed(1)
+    need(code <= len(DTYPES), "dtype code")
+    return TYPES[kind], codec, DTYPES[code - 1] if code else c.text()
+
+
+def plain(item: object, depth: int = 0) -> bool:
+    """Whether metadata is of the types that the specification allows."""
+    if isinstance(item, dict):
+        return depth < 16 and all(isinstance(k, str) and plain(v, depth + 1) for k, v in item.items())
+    if isinstance(item, list):
+        return depth < 16 and all(plain(v, depth + 1) for v in item)
+    return item is None or type(item) in (int, float, str, bytes, bool)
+
+
+def parse_meta(data: bytes) -> dict[str, Any]:
+    if not data:
+        return {}
+    try:
+        meta = cbor2.loads(data)
+    except (cbor2.CBORDecodeError, UnicodeDecodeError) as e:
+        raise DamageError("metadata") from e
+    need(isinstance(meta, dict) and plain(meta), "metadata")
+    return meta
+
+
+class Table:
+    """An entry table, or an index."""
+
+    def __init__(self, data: bytes, *, index: bool = False) -> None:
+        c = Cursor(data)
+        n = c.uvarint()
+        need(n <= len(data) + 1, "number of entries")
+        self.columns: dict[int, bytes] = {}
+        while c.at < len(data):
+            number = c.uvarint()
+            need(number not in self.columns, "a column twice")
+            self.columns[number] = c.take(c.uvarint())
+        self.entries: list[Entry] = []
+        self.counts = (0, 0)
+        if index:
+            counts = Cursor(self.columns.get(21, b""))
+            self.counts = (counts.uvarint(), counts.uvarint()) if counts.data else (0, 0)
+            counts.finish()
+            need(max(self.counts) <= len(data), "counts")
+        signatures, c = [], Cursor(self.columns.get(2, b""))
+        while c.at < c.end:
+            signatures.append(parse_signature(c))
+        names, metas = Cursor(self.columns.get(0, b"")), Cursor(self.columns.get(10, b""))
+        dimensions = self.ints(4, n)
+        need(max(dimensions, default=0) <= 64, "dimensions")
+        shapes = iter(self.ints(5, sum(dimensions)))
+        hashes, bases = self.columns.get(9) or bytes(16 * n), self.columns.get(12, b"")
+        need(len(hashes) == 16 * n, "hashes")
+        need(len(bases) % 16 == 0, "bases")
+        end, before = 0, None
+        rows = zip(*(self.ints(k, n) for k in (1, 3, 6, 7, 8, 11, 13)), dimensions, strict=True)
+        for i, (name_size, signature, stream, start, size, meta_size, base, ndim) in enumerate(rows):
+            need(name_size <= 4096 and meta_size <= 65536 and size <= SIZE_LIMIT, "limits of an entry")
+            need(signature < len(signatures), "signature")
+            need(base <= len(bases) // 16, "base")
+            start = (start + (end if stream == before else 0)) % (1 << 64)
+            end, before = start + size, stream
+            need(not size or end <= SIZE_LIMIT, "extent of an entry")
+            name = names.take(name_size).decode("utf-8", "surrogateescape")
+            meta, hash_ = parse_meta(metas.take(meta_size)), hashes[16 * i : 16 * i + 16]
+            shape = tuple(next(shapes) for _ in range(ndim))
+            entry = Entry(name, *signatures[signature], shape, meta, size, hash_ if any(hash_) else b"")
+            entry.base = bases[16 * base - 16 : 16 * base] if base else b""
+            entry.stream, entry.start = stream, start
+            self.entries.append(entry)
+        names.finish()
+        metas.finish()
+
+    def ints(self, number: int, k: int) -> Sequence[int]:
+        column = self.columns.get(number, b"")
+        if not column:
+            return [0] * k
+        width = column[0]
+        need(width in (1, 2, 4, 8) and len(column) == 1 + k * width, f"column {number}")
+        return struct.unpack(f"<{k}{'_BH_I___Q'[width]}", column[1:])
+
+
+# Archives
+
+
+@dataclass
+class Stream:
+    id: int
+    frames: list[Frame] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(frame.raw_size for frame in self.frames)
+
+
+class Archive:
+    """What both ways of reading share: streams and entries."""
+
+    def __init__(self, data: bytes, bases: Sequence[dict[str, Entry]]) -> None:
+        self.data, self.bases = data, bases
+        self.streams: list[Stream] = []
+        self.placed: list[tuple[Entry, Stream | None]] = []
+        self.decoded: dict[int, bytes] = {}
+
+    def table(self, frame: Frame) -> Table:
+        need(frame.base is None and not frame.params, "a table with base or parameters")
+        need(frame.codec == "stored" or (frame.codec == "bytes" and frame.version == 1), "codec of a table")
+        return Table(self.raw(frame), index=frame.type == INDEX)
+
+    def stream_before(self, id_: int, place: int) -> Stream:
+        """The last stream with that id whose first frame lies before the place."""
+        found = [stream for stream in self.streams if stream.id == id_ and stream.frames and stream.frames[0].start < place]
+        need(found, f"no stream {id_}")
+        return max(found, key=lambda stream: stream.frames[0].start)
+
+    def raw(self, frame: Frame) -> bytes:
+        """Decoded and checked."""
+        if frame.start in self.decoded:
+            return self.decoded[frame.start]
+        base = None
+        if frame.base is not None:
+            content, start = self.base(frame.base[0]), frame.base[1]
+            need(start + frame.raw_size <= len(content), "range of the base")
+            base = content[start : start + frame.raw_size]
+        if frame.type == COPY:
+            need(frame.codec == "stored" and base is None and not frame.params, "codec of a copy")
+            c = Cursor(frame.payload)
+            source, start = self.stream_before(c.uvarint(), frame.start), c.uvarint()
+            c.finish()
+            raw = b"".join(self.range(source, start, frame.raw_size, copied_by=frame))
+        elif frame.codec == "stored":
+            raw = frame.payload
+        elif frame.codec in CODECS:
+            raw = CODECS[frame.codec](frame, base)
+        else:
+            raise UnknownError(frame.codec)
+        need(len(raw) == frame.raw_size and xxhash.xxh3_64_intdigest(raw) == frame.raw_check, "raw check")
+        self.decoded[frame.start] = raw
+        return raw
+
+    def base(self, hash_: bytes) -> bytes:
+        for entries in self.bases:
+            for entry in entries.values():
+                if entry.refused is None and (entry.hash or xxhash.xxh3_128_digest(entry.raw)) == hash_:
+                    return entry.raw
+        raise BaseError(hash_.hex())
+
+    def range(self, stream: Stream, start: int, size: int, copied_by: Frame | None = None) -> Iterator[bytes]:
+        need(start + size <= stream.size, "extent past the end of its stream")
+        for frame in stream.frames:
+            low, high = max(start, frame.raw_start), min(start + size, frame.raw_start + frame.raw_size)
+            if low < high:
+                need(copied_by is None or (frame.type == DATA and frame.start < copied_by.start), "copy of a copy")
+                yield self.raw(frame)[low - frame.raw_start : high - frame.raw_start]
+
+    def single(self, at: int) -> int:
+        """The part of one object at `at`; returns its end."""
+        frame = parse_frame(self.data, at + HEADER_SIZE, single=True)
+        c = Cursor(frame.descriptor)
+        signature = parse_signature(c)
+        ndim = c.uvarint()
+        need(ndim <= 64, "dimensions")
+        shape = tuple(c.uvarint() for _ in range(ndim))
+        c.finish()
+        self.placed.append((Entry("", *signature, shape, {}, frame.raw_size), Stream(-1, [frame])))
+        return frame.end
+
+    def region(self, start: int, index: Frame) -> None:
+        """What an index describes."""
+        parse_header(self.data, start)
+        table = self.table(index)
+        s, f = table.counts
+        ids, counts = table.ints(16, s), table.ints(17, s)
+        need(sum(counts) == f, "frames of the streams")
+        listed = iter(zip(table.ints(18, f), table.ints(19, f), table.ints(20, f), strict=True))
+        at, streams, extents = start, [], []
+        for id_, count in zip(ids, counts, strict=True):
+            stream = Stream(id_)
+            for gap, length, raw_size in islice(listed, count):
+                at = (at + gap) % (1 << 64)
+                need(start < at and at + length <= index.start, "frame outside its region")
+                frame = parse_frame(self.data, at, limit=at + length)
+                expected = (id_, stream.size, raw_size, at + length)
+                need(
+                    frame.type in (DATA, COPY) and (frame.stream, frame.raw_start, frame.raw_size, frame.end) == expected, "frame and index"
+                )
+                stream.frames.append(frame)
+                extents.append((at, at + length))
+                at += length
+            streams.append(stream)
+        extents.sort()
+        need(all(a[1] <= b[0] for a, b in pairwise(extents)), "frames overlap")
+        self.streams += streams
+        for entry in table.entries:
+            need(not entry.size or entry.stream < s, "stream of an entry")
+            self.placed.append((entry, streams[entry.stream] if entry.size else None))
+
+    def forward(self, end: int) -> None:
+        """The parts in front of `end`."""
+        at = 0
+        while at < end:
+            at = self.single(at) if parse_header(self.data, at) & SINGLE else self.part(at)
+        need(at == end, "part past the end")
+
+    def part(self, start: int) -> int:
+        """The part at `start`, frame by frame; returns its end."""
+        flags, at = parse_header(self.data, start), start + HEADER_SIZE
+        streams: dict[int, Stream] = {}
+        tables: list[tuple[Frame, Table]] = []
+        while (frame := parse_frame(self.data, at)).type != INDEX:
+            at = frame.end
+            if frame.type in (OPEN, ENTRIES):
+                tables.append((frame, self.table(frame)))
+                continue
+            need(frame.type == DATA or flags & COPIES, "copy in a part without copies")
+            stream = streams.setdefault(frame.stream, Stream(frame.stream))
+            need(frame.raw_start == stream.size, "gap in a stream")
+            stream.frames.append(frame)
+        end = frame.end + TRAILER_SIZE
+        covered, index_size = parse_trailer(self.data, end)
+        need(index_size == frame.end - frame.start and end - covered <= start, "trailer")
+        self.streams += streams.values()
+        for frame, table in tables:
+            for entry in table.entries:
+                if frame.type == OPEN:
+                    entry.size = streams[entry.stream].size if entry.stream in streams else 0
+                place = streams.get(entry.stream) or self.stream_before(entry.stream, frame.start) if entry.size else None
+                self.placed.append((entry, place))
+        return end
+
+    def finish(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for entry, stream in self.placed:
+            found[entry.name] = entry  # the last one counts, in the place of the first
+            try:
+                if entry.size:
+                    need(stream is not None, "no such stream")
+                    assert stream is not None
+                    entry.raw = b"".join(self.range(stream, entry.start, entry.size))
+                need(not entry.hash or xxhash.xxh3_128_digest(entry.raw) == entry.hash, f"content hash of {entry.name!r}")
+            except (UnknownError, BaseError) as e:
+                entry.refused = e
+        return found
+
+
+def read(data: bytes, bases: Sequence[dict[str, Entry]] = ()) -> dict[str, Entry]:
+    """All entries, through trailers and indexes; what lies before a place where there is no trailer, through its frames."""
+    archive = Archive(data, bases)
+    regions: list[tuple[int, Frame]] = []
+    end = len(data)
+    need(data, "empty file")
+    while end > 0:
+        try:
+            covered, index_size = parse_trailer(data, end)
+        except DamageError:
+            break
+        index = parse_frame(data, end - TRAILER_SIZE - index_size, limit=end - TRAILER_SIZE)
+        need(index.type == INDEX and index.end == end - TRAILER_SIZE, "index")
+        need(index.raw_size <= TABLE_LIMIT + 16 * covered, "index too large")
+        regions.append((end - covered, index))
+        end -= covered
+    archive.forward(end)
+    for start, index in reversed(regions):
+        archive.region(start, index)
+    return archive.finish()
+
+
+def read_forward(data: bytes, bases: Sequence[dict[str, Entry]] = ()) -> dict[str, Entry]:
+    """All entries, through the frames from front to back. Nothing may be torn."""
+    archive = Archive(data, bases)
+    need(data, "empty file")
+    archive.forward(len(data))
+    return archive.finish()
