@@ -1,0 +1,99 @@
+#include "audio/frame.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "audio/bytes_io.h"
+#include "audio/cascade_stream.h"
+#include "audio/channels.h"
+#include "audio/lpc_stream.h"
+
+namespace laconic::audio {
+namespace {
+
+constexpr size_t kProbe = 8192;  // samples tried with each number of channels where that is not known
+constexpr size_t kProbedChannels = 8;
+
+std::vector<int32_t *> coded_planes(const std::vector<Channel> &channels, Planes &planes) {
+    std::vector<int32_t *> coded;
+    for (size_t c = 0; c < channels.size(); ++c)
+        if (channels[c].is_coded()) coded.push_back(planes[c]);
+    return coded;
+}
+
+std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFormat &format, size_t channels, int shift,
+                                 Method method) {
+    const size_t n = size / (format.width * channels);
+    ByteWriter out;
+    out.put(static_cast<uint8_t>(method));
+    out.put_varint(channels);
+    if (n > 0) {
+        if (format.kind == SampleKind::floating) out.put_varint(static_cast<size_t>(shift));
+        Planes planes(channels, n);
+        split_channels(raw, format, shift, planes);
+        const std::vector<Channel> simple = simplify_channels(planes, out);
+        const std::vector<int32_t *> coded = coded_planes(simple, planes);
+        if (!coded.empty()) method == Method::lpc ? encode_lpc(coded, n, out) : encode_cascade(coded, n, out);
+    }
+    const size_t done = n * format.width * channels;
+    out.put_bytes(raw + done, size - done);
+    return out.take();
+}
+
+// The number of channels for which a part from the middle codes best.
+size_t guess_channels(const uint8_t *raw, size_t size, const SampleFormat &format, int shift) {
+    const size_t samples = size / format.width, part = std::min(samples, kProbe);
+    const uint8_t *const middle = raw + (samples - part) / 2 * format.width;
+    size_t best = 1, best_size = SIZE_MAX;
+    for (size_t channels = 1; channels <= std::min(kProbedChannels, std::max<size_t>(samples, 1)); ++channels) {
+        const size_t coded = encode_with(middle, part * format.width, format, channels, shift, Method::lpc).size();
+        if (coded < best_size) best = channels, best_size = coded;
+    }
+    return best;
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const SampleFormat &format, Method method) {
+    format.check();
+    int shift = 0;
+    if (format.kind == SampleKind::floating) {
+        shift = float_shift(raw, size / format.width, format);
+        if (shift == kNoShift) return {};
+    }
+    const size_t channels = format.channels != 0 ? format.channels : guess_channels(raw, size, format, shift);
+    return encode_with(raw, size, format, channels, shift, method);
+}
+
+void decode_frame(const uint8_t *payload, size_t payload_size, const SampleFormat &format, uint8_t *raw, size_t size) {
+    format.check();
+    ByteReader in(payload, payload_size);
+    const auto method = static_cast<Method>(in.get());
+    if (method != Method::lpc && method != Method::cascade) throw CorruptData("audio: no such method");
+    const size_t channels = in.get_varint();
+    if (channels == 0 || channels > kMaxChannels || (format.channels != 0 && channels != format.channels))
+        throw CorruptData("audio: a frame has another number of channels");
+    const size_t n = size / (format.width * channels);
+    if (n > 0) {
+        const size_t shift = format.kind == SampleKind::floating ? in.get_varint() : 0;
+        if (shift > static_cast<size_t>(kMaxShift)) throw CorruptData("audio: a power of two leaves its range");
+        const std::vector<Channel> simple = read_channels(channels, n, in);
+        Planes planes(channels, n);
+        const std::vector<int32_t *> coded = coded_planes(simple, planes);
+        if (!coded.empty()) method == Method::lpc ? decode_lpc(coded, n, in) : decode_cascade(coded, n, in);
+        restore_channels(simple, planes);
+        join_channels(planes, format, static_cast<int>(shift), raw);
+    }
+    const size_t done = n * format.width * channels, rest = size - done;
+    if (in.remaining() != rest) throw CorruptData("audio: the payload is longer or shorter than its samples");
+    std::memcpy(raw + done, in.position(), rest);
+}
+
+FrameReport inspect_frame(const uint8_t *payload, size_t payload_size) {
+    ByteReader in(payload, payload_size);
+    const auto method = static_cast<Method>(in.get());
+    return {method, in.get_varint()};
+}
+
+}  // namespace laconic::audio

@@ -1,0 +1,159 @@
+#include "audio/lpc_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "audio/lpc.h"
+#include "audio/residual_rans.h"
+#include "entropy/bit_io.h"
+
+namespace laconic::audio {
+namespace {
+
+// What is predicted in place of a pair (left, right): itself, or one of the two and the difference, or middle and difference.
+// Differences and middles are modulo 2^32: middle = right + (difference >> 1).
+enum Stereo : uint32_t { kLeftRight = 0, kLeftSide = 1, kSideRight = 2, kMiddleSide = 3 };
+
+int32_t minus(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b)); }
+int32_t plus(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
+
+using Signal = std::array<int32_t, kMaxOrder + kBlock>;  // a block with the samples before it
+
+// Copies x[first - kMaxOrder, first + n), with zeros before the start.
+void load(const int32_t *x, size_t first, size_t n, Signal &signal) {
+    const size_t history = std::min(first, kMaxOrder);
+    std::fill(signal.begin(), signal.begin() + (kMaxOrder - history), 0);
+    std::copy(x + first - history, x + first + n, signal.begin() + (kMaxOrder - history));
+}
+
+struct Pair {
+    Signal left, right, middle, side;
+
+    void add_middle_side(size_t count) {
+        for (size_t i = 0; i < count; ++i) {
+            side[i] = minus(left[i], right[i]);
+            middle[i] = plus(right[i], side[i] >> 1);
+        }
+    }
+    Signal &first_of(Stereo form) { return form == kMiddleSide ? middle : form == kSideRight ? side : left; }
+    Signal &second_of(Stereo form) { return form == kLeftSide || form == kMiddleSide ? side : right; }
+    // Left and right of the block from the two signals of a form.
+    void undo(Stereo form, size_t n) {
+        for (size_t i = kMaxOrder; i < kMaxOrder + n; ++i) {
+            if (form == kMiddleSide) right[i] = minus(middle[i], side[i] >> 1);
+            if (form == kLeftSide) right[i] = minus(left[i], side[i]);
+            if (form != kLeftRight && form != kLeftSide) left[i] = plus(right[i], side[i]);
+        }
+    }
+};
+
+// Coefficients in groups of 8, each with the width of its largest.
+constexpr size_t kGroup = 8;
+
+void write_predictor(const Predictor &p, entropy::BitWriter &bits) {
+    bits.put(p.order, 6);
+    if (p.order == 0) return;
+    bits.put(p.shift, 5);
+    for (size_t first = 0; first < p.order; first += kGroup) {
+        const size_t last = std::min<size_t>(first + kGroup, p.order);
+        uint32_t any = 0;
+        for (size_t k = first; k < last; ++k) any |= zigzag(p.coefficients[k]);
+        const auto width = static_cast<unsigned>(std::bit_width(any));
+        bits.put(width, 4);
+        for (size_t k = first; k < last; ++k) bits.put(zigzag(p.coefficients[k]), width);
+    }
+}
+
+Predictor read_predictor(entropy::BitReader &bits) {
+    Predictor p;
+    p.order = bits.get(6);
+    if (p.order > kMaxOrder) throw CorruptData("audio: a predictor's order is too high");
+    if (p.order == 0) return p;
+    p.shift = bits.get(5);
+    if (p.shift > kMaxLpcShift) throw CorruptData("audio: a predictor's shift is too high");
+    for (size_t first = 0; first < p.order; first += kGroup) {
+        const unsigned width = bits.get(4);
+        for (size_t k = first; k < std::min<size_t>(first + kGroup, p.order); ++k) p.coefficients[k] = unzigzag(bits.get(width));
+    }
+    return p;
+}
+
+constexpr size_t kMaxPredictorBytes = (6 + 5 + kMaxOrder / kGroup * 4 + kMaxOrder * 15) / 8 + 1;
+
+size_t blocks_of(size_t n) { return (n + kBlock - 1) / kBlock; }
+
+}  // namespace
+
+void encode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteWriter &out) {
+    const size_t count = channels.size();
+    std::vector<std::vector<int32_t>> residuals(count, std::vector<int32_t>(n));
+    std::vector<uint8_t> side_info(blocks_of(n) * (count * kMaxPredictorBytes + count) + 8);
+    entropy::BitWriter bits(side_info.data(), side_info.size());
+    const auto code = [&](Signal &signal, const Analysis &found, size_t channel, size_t first, size_t m) {
+        write_predictor(found.predictor, bits);
+        predict_residual(found.predictor, signal.data() + kMaxOrder, m, residuals[channel].data() + first);
+    };
+    Pair pair;
+    for (size_t first = 0; first < n; first += kBlock) {
+        const size_t m = std::min(kBlock, n - first);
+        for (size_t c = 0; c < count; c += 2) {
+            load(channels[c], first, m, pair.left);
+            const Analysis left = analyse(pair.left.data() + kMaxOrder, m, kMaxOrder);
+            if (c + 1 == count) {
+                code(pair.left, left, c, first, m);
+                continue;
+            }
+            load(channels[c + 1], first, m, pair.right);
+            pair.add_middle_side(kMaxOrder + m);
+            const Analysis right = analyse(pair.right.data() + kMaxOrder, m, kMaxOrder);
+            const Analysis middle = analyse(pair.middle.data() + kMaxOrder, m, kMaxOrder);
+            const Analysis side = analyse(pair.side.data() + kMaxOrder, m, kMaxOrder);
+            const Analysis *const forms[4][2] = {{&left, &right}, {&left, &side}, {&side, &right}, {&middle, &side}};
+            auto best = kLeftRight;
+            for (const Stereo form : {kLeftSide, kSideRight, kMiddleSide})
+                if (forms[form][0]->bits + forms[form][1]->bits < forms[best][0]->bits + forms[best][1]->bits) best = form;
+            bits.put(best, 2);
+            code(pair.first_of(best), *forms[best][0], c, first, m);
+            code(pair.second_of(best), *forms[best][1], c + 1, first, m);
+        }
+    }
+    side_info.resize(bits.finish());
+    out.put_sized(side_info);
+    std::vector<const int32_t *> pointers;
+    for (const auto &r : residuals) pointers.push_back(r.data());
+    encode_residuals(pointers, n, out);
+}
+
+void decode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteReader &in) {
+    const size_t count = channels.size();
+    const ByteReader side_info = in.get_sized();
+    entropy::BitReader bits(side_info.position(), side_info.remaining());
+    decode_residuals(channels, n, in);
+    Pair pair;
+    const auto restore = [&](Signal &signal, const int32_t *residual, size_t m) {
+        std::copy(residual, residual + m, signal.begin() + kMaxOrder);
+        restore_samples(read_predictor(bits), signal.data() + kMaxOrder, m);
+    };
+    for (size_t first = 0; first < n; first += kBlock) {
+        const size_t m = std::min(kBlock, n - first);
+        for (size_t c = 0; c < count; c += 2) {
+            load(channels[c], first, 0, pair.left);
+            const auto form = c + 1 < count ? static_cast<Stereo>(bits.get(2)) : kLeftRight;
+            if (c + 1 < count) {
+                load(channels[c + 1], first, 0, pair.right);
+                pair.add_middle_side(kMaxOrder);
+            }
+            restore(pair.first_of(form), channels[c] + first, m);
+            if (c + 1 < count) {
+                restore(pair.second_of(form), channels[c + 1] + first, m);
+                pair.undo(form, m);
+                std::copy_n(pair.right.begin() + kMaxOrder, m, channels[c + 1] + first);
+            }
+            std::copy_n(pair.left.begin() + kMaxOrder, m, channels[c] + first);
+        }
+    }
+    if (bits.finish() != side_info.remaining()) throw CorruptData("audio: bytes are left after the predictors");
+}
+
+}  // namespace laconic::audio
