@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "audio/bytes_io.h"
-#include "audio/cascade_stream.h"
 #include "audio/channels.h"
 #include "audio/lpc_stream.h"
 
@@ -14,6 +13,8 @@ namespace {
 
 constexpr size_t kProbe = 8192;  // samples tried with each number of channels where that is not known
 constexpr size_t kProbedChannels = 8;
+
+Residuals residuals_of(Method method) { return method == Method::lpc ? Residuals::rans : Residuals::adaptive; }
 
 std::vector<int32_t *> coded_planes(const std::vector<Channel> &channels, Planes &planes) {
     std::vector<int32_t *> coded;
@@ -34,7 +35,7 @@ std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFo
         split_channels(raw, format, shift, planes);
         const std::vector<Channel> simple = simplify_channels(planes, out);
         const std::vector<int32_t *> coded = coded_planes(simple, planes);
-        if (!coded.empty()) method == Method::lpc ? encode_lpc(coded, n, out) : encode_cascade(coded, n, out);
+        if (!coded.empty()) encode_lpc(coded, n, residuals_of(method), out);
     }
     const size_t done = n * format.width * channels;
     out.put_bytes(raw + done, size - done);
@@ -81,7 +82,7 @@ void decode_frame(const uint8_t *payload, size_t payload_size, const SampleForma
         const std::vector<Channel> simple = read_channels(channels, n, in);
         Planes planes(channels, n);
         const std::vector<int32_t *> coded = coded_planes(simple, planes);
-        if (!coded.empty()) method == Method::lpc ? decode_lpc(coded, n, in) : decode_cascade(coded, n, in);
+        if (!coded.empty()) decode_lpc(coded, n, residuals_of(method), in);
         restore_channels(simple, planes);
         join_channels(planes, format, static_cast<int>(shift), raw);
     }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 #include "audio/lpc.h"
+#include "audio/residual_adaptive.h"
 #include "audio/residual_rans.h"
 #include "entropy/bit_io.h"
 
@@ -81,13 +83,65 @@ Predictor read_predictor(entropy::BitReader &bits) {
 
 constexpr size_t kMaxPredictorBytes = (6 + 5 + kMaxOrder / kGroup * 4 + kMaxOrder * 15) / 8 + 1;
 
+constexpr unsigned kAnyForm = 15;  // a set of forms, one bit each
+
+// Predictors for the signals of a pair that the forms of a set need.
+class PairAnalysis {
+public:
+    PairAnalysis(const Pair &pair, size_t n, unsigned forms) : forms_(forms) {
+        const Signal *const signals[] = {&pair.left, &pair.right, &pair.middle, &pair.side};
+        for (unsigned s = 0; s < 4; ++s)
+            for (unsigned f = 0; f < 4; ++f)
+                if ((forms >> f & 1) != 0 && (kFirst[f] == s || kSecond[f] == s)) {
+                    found_[s] = analyse(signals[s]->data() + kMaxOrder, n, kMaxOrder);
+                    break;
+                }
+    }
+    const Analysis &first_of(unsigned form) const { return found_[kFirst[form]]; }
+    const Analysis &second_of(unsigned form) const { return found_[kSecond[form]]; }
+    double bits(unsigned form) const { return first_of(form).bits + second_of(form).bits; }
+    Stereo best() const {
+        int best = -1;
+        for (int f = 0; f < 4; ++f)
+            if ((forms_ >> f & 1) != 0 && (best < 0 || bits(static_cast<unsigned>(f)) < bits(static_cast<unsigned>(best))))
+                best = f;
+        return static_cast<Stereo>(best);
+    }
+
+private:
+    static constexpr unsigned kFirst[] = {0, 0, 3, 2}, kSecond[] = {1, 3, 1, 3};
+    unsigned forms_;
+    std::array<Analysis, 4> found_{};
+};
+
 size_t blocks_of(size_t n) { return (n + kBlock - 1) / kBlock; }
+
+// For each pair of channels the one form that is best on the whole: adaptive filters should not see the signals change.
+std::vector<Stereo> one_form_each(const std::vector<int32_t *> &channels, size_t n) {
+    constexpr size_t kStep = 4 * kBlock;  // every fourth block says enough
+    std::vector<Stereo> forms;
+    Pair pair;
+    for (size_t c = 0; c + 1 < channels.size(); c += 2) {
+        double bits[4] = {};
+        for (size_t first = 0; first < n; first += kStep) {
+            const size_t m = std::min(kBlock, n - first);
+            load(channels[c], first, m, pair.left);
+            load(channels[c + 1], first, m, pair.right);
+            pair.add_middle_side(kMaxOrder + m);
+            const PairAnalysis found(pair, m, kAnyForm);
+            for (unsigned f = 0; f < 4; ++f) bits[f] += found.bits(f);
+        }
+        forms.push_back(static_cast<Stereo>(std::min_element(bits, bits + 4) - bits));
+    }
+    return forms;
+}
 
 }  // namespace
 
-void encode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteWriter &out) {
+void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteWriter &out) {
     const size_t count = channels.size();
     std::vector<std::vector<int32_t>> residuals(count, std::vector<int32_t>(n));
+    const std::vector<Stereo> forms = stage == Residuals::adaptive ? one_form_each(channels, n) : std::vector<Stereo>();
     std::vector<uint8_t> side_info(blocks_of(n) * (count * kMaxPredictorBytes + count) + 8);
     entropy::BitWriter bits(side_info.data(), side_info.size());
     const auto code = [&](Signal &signal, const Analysis &found, size_t channel, size_t first, size_t m) {
@@ -99,37 +153,31 @@ void encode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteWriter &ou
         const size_t m = std::min(kBlock, n - first);
         for (size_t c = 0; c < count; c += 2) {
             load(channels[c], first, m, pair.left);
-            const Analysis left = analyse(pair.left.data() + kMaxOrder, m, kMaxOrder);
             if (c + 1 == count) {
-                code(pair.left, left, c, first, m);
+                code(pair.left, analyse(pair.left.data() + kMaxOrder, m, kMaxOrder), c, first, m);
                 continue;
             }
             load(channels[c + 1], first, m, pair.right);
             pair.add_middle_side(kMaxOrder + m);
-            const Analysis right = analyse(pair.right.data() + kMaxOrder, m, kMaxOrder);
-            const Analysis middle = analyse(pair.middle.data() + kMaxOrder, m, kMaxOrder);
-            const Analysis side = analyse(pair.side.data() + kMaxOrder, m, kMaxOrder);
-            const Analysis *const forms[4][2] = {{&left, &right}, {&left, &side}, {&side, &right}, {&middle, &side}};
-            auto best = kLeftRight;
-            for (const Stereo form : {kLeftSide, kSideRight, kMiddleSide})
-                if (forms[form][0]->bits + forms[form][1]->bits < forms[best][0]->bits + forms[best][1]->bits) best = form;
+            const PairAnalysis found(pair, m, forms.empty() ? kAnyForm : 1u << forms[c / 2]);
+            const Stereo best = found.best();
             bits.put(best, 2);
-            code(pair.first_of(best), *forms[best][0], c, first, m);
-            code(pair.second_of(best), *forms[best][1], c + 1, first, m);
+            code(pair.first_of(best), found.first_of(best), c, first, m);
+            code(pair.second_of(best), found.second_of(best), c + 1, first, m);
         }
     }
     side_info.resize(bits.finish());
     out.put_sized(side_info);
     std::vector<const int32_t *> pointers;
     for (const auto &r : residuals) pointers.push_back(r.data());
-    encode_residuals(pointers, n, out);
+    stage == Residuals::rans ? encode_residuals(pointers, n, out) : encode_adaptive(pointers, n, out);
 }
 
-void decode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteReader &in) {
+void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteReader &in) {
     const size_t count = channels.size();
     const ByteReader side_info = in.get_sized();
     entropy::BitReader bits(side_info.position(), side_info.remaining());
-    decode_residuals(channels, n, in);
+    stage == Residuals::rans ? decode_residuals(channels, n, in) : decode_adaptive(channels, n, in);
     Pair pair;
     const auto restore = [&](Signal &signal, const int32_t *residual, size_t m) {
         std::copy(residual, residual + m, signal.begin() + kMaxOrder);

@@ -8,8 +8,11 @@
 
 namespace laconic::audio {
 
-// channels: n samples each, n >= 1. The samples are not kept.
-void encode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteWriter &out);
-void decode_lpc(const std::vector<int32_t *> &channels, size_t n, ByteReader &in);
+// How residuals are coded: residual_rans.h or residual_adaptive.h.
+enum class Residuals { rans, adaptive };
+
+// channels: n samples each, n >= 1.
+void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteWriter &out);
+void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteReader &in);
 
 }  // namespace laconic::audio
