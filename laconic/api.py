@@ -20,6 +20,7 @@ from laconic.container.table import Entry
 from laconic.container.writer import pack_object
 from laconic.errors import LimitError
 
+HOLDERS = frozenset({"dict", "odict", "list", "tuple", "file"})  # entries that others belong to, as NAME/KEY
 SINGLE_MAX = 1 << 20  # objects up to this size become one frame without an index
 
 
@@ -73,9 +74,11 @@ def decode(blob: Any, *, base: Any = None, jobs: int | None = None, max_size: in
         names = archive.names()
         if max_size is not None and sum(archive.entry(name).size for name in names) > max_size:
             raise LimitError(f"the blob decodes to more than max_size={max_size} bytes")
-        if "" in archive:
+        if "" in archive and archive.entry("").type not in ("dir", "symlink"):
             return archive[""]
-        top = [name for name in names if "/" not in name or name.rpartition("/")[0] not in archive]
+        # Items of a container and tensors of a file come with what holds them; folders and links have no content.
+        holders = {name for name in names if archive.entry(name).type in HOLDERS}
+        top = [name for name in names if name.rpartition("/")[0] not in holders and archive.entry(name).type not in ("dir", "symlink")]
         return {name: archive[name] for name in top}
 
 

@@ -83,7 +83,7 @@ class ArchiveReader:
     def __getitem__(self, name: str) -> Any:
         """The object that was added as `name`: same type, dtype, shape and bits. A file's content comes back as bytes."""
         part, entry = self._entry(name)
-        return self._object(part, entry)
+        return self._object(part, entry, 0)
 
     def entry(self, name: str) -> Entry:
         """The entry's description: type, kind, dtype, shape, size, hash, metadata."""
@@ -96,13 +96,16 @@ class ArchiveReader:
             raise KeyError(f"no entry {name!r} in {self._reader.data.name}") from None
         return part, part.entries[i]
 
-    def _object(self, part: Part, entry: Entry) -> Any:
+    def _object(self, part: Part, entry: Entry, depth: int) -> Any:
         if entry.type == "value":
             return objects.value_of(entry)
         if entry.type in ("dict", "odict", "list", "tuple"):
+            if depth > f.MAX_NESTING:
+                raise CorruptDataError(f"entry {entry.name[:80]!r}: nested more than {f.MAX_NESTING} levels deep")
             keys = self._keys_below(entry.name)
             prefix = f"{entry.name}/" if entry.name else ""
-            return objects.rebuild(entry.type, [(key, self[prefix + key]) for key in keys])
+            items = [(key, self._object(*self._entry(prefix + key), depth + 1)) for key in keys]
+            return objects.rebuild(entry.type, items)
         if entry.type in ("dir", "symlink"):
             raise TypeError(f"entry {entry.name!r} is a {entry.type}, which has no content; `laconic decode` restores it")
         if entry.type in ("ndarray", "scalar", "tensor", "torch", "memoryview") and (entry.dtype or entry.shape):
@@ -282,9 +285,9 @@ class ArchiveWriter:
         if isinstance(obj, os.PathLike):
             self.add_file(obj, name, kind=kind, level=level, meta=meta)
             return
-        self._add(name, obj, kind, level, meta, nested=False)
+        self._add(name, obj, kind, level, meta, depth=0)
 
-    def _add(self, name: str, obj: Any, kind: str | None, level: str, meta: dict[str, Any], *, nested: bool) -> None:
+    def _add(self, name: str, obj: Any, kind: str | None, level: str, meta: dict[str, Any], *, depth: int) -> None:
         leaf = objects.leaf(obj)
         if leaf is not None:
             self._add_leaf(name, leaf, kind, level, meta)
@@ -292,10 +295,12 @@ class ArchiveWriter:
         container = objects.container_type(obj)
         if container is not None:
             self._writer.add_entry(Entry(self._claim(name), container, meta=meta))
+            if depth == f.MAX_NESTING:
+                raise ValueError(f"{name[:80]!r}: nested too deep (more than {f.MAX_NESTING} levels, or a container inside itself)")
             for key, value in objects.children(obj):
-                self._add(f"{name}/{key}" if name else key, value, kind, level, {}, nested=True)
+                self._add(f"{name}/{key}" if name else key, value, kind, level, {}, depth=depth + 1)
             return
-        value = objects.value_meta(obj) if nested else None
+        value = objects.value_meta(obj) if depth else None
         if value is None:
             raise objects.refuse(obj)
         self._writer.add_entry(Entry(self._claim(name), "value", meta=value))
@@ -340,7 +345,17 @@ class ArchiveWriter:
             return None
         layout, codec = layout_of(codec, source)
         entry = Entry(self._claim(name), "file", codec.name, meta=meta)
-        return self._writer.add_stream(entry, source, layout, codec, level, announce=True)
+        return self._writer.add_stream(entry, source, self._claim_views(name, layout), codec, level, announce=True)
+
+    def _claim_views(self, name: str, layout: Iterator[Piece | View]) -> Iterator[Piece | View]:
+        """`layout` without the views whose names are taken: a tensor in a file never hides an entry of its own."""
+        for item in layout:
+            if isinstance(item, View):
+                full = f"{name}/{item.name}" if name else item.name
+                if full in self._names:
+                    continue
+                self._names.add(full)
+            yield item
 
     def add_special(self, name: str, type_: str, meta: dict[str, Any]) -> None:
         """A folder or a symbolic link (type "dir" or "symlink")."""

@@ -44,6 +44,10 @@ class Bases:
 
     @staticmethod
     def _open(item: Any) -> _ArchiveBases | _FileBases:
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            from laconic.archive import open_reader
+
+            return _ArchiveBases(open_reader(item, jobs=1), owned=True)
         if not isinstance(item, (str, os.PathLike)):
             return _ArchiveBases(item, owned=False)
         with open(item, "rb") as file:

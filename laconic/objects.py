@@ -1,8 +1,8 @@
 """Python objects to entries and back: type, dtype, shape and raw bytes. Nothing here compresses anything.
 
 Raw bytes are the elements in C order, in the array's own byte order. A container (dict, OrderedDict, list, tuple) is an entry without
-data, and each of its items an entry below it: `NAME/KEY`, where the key is escaped as in a JSON pointer (RFC 6901) and an integer key
-is written `~i7`.
+data, and each of its items an entry below it: `NAME/KEY`, where the key is escaped (see laconic.container.names) and an integer key is
+written `~i7`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import os
+import re
 import struct
 import sys
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from laconic.container import names
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, UnsupportedError
 
@@ -54,14 +56,10 @@ class Leaf:
 
 def leaf(obj: Any) -> Leaf | None:
     """What `obj` is if it has raw bytes; None for containers and values. TypeError for what can't be kept exactly."""
-    if isinstance(obj, (bytes, bytearray)):
-        if type(obj) not in (bytes, bytearray):
-            raise TypeError(f"{type(obj).__name__}: subclasses of bytes lose their type; pass bytes(obj)")
+    if type(obj) in (bytes, bytearray):
         return Leaf(type(obj).__name__, "", (), 1, memoryview(obj))
     if isinstance(obj, memoryview):
-        raw = memoryview(obj.tobytes()) if not obj.c_contiguous else obj.cast("B")
-        plain = obj.format == "B" and obj.ndim == 1
-        return Leaf("memoryview", "" if plain else obj.format, () if plain else tuple(obj.shape or ()), obj.itemsize, raw)
+        return _memoryview_leaf(obj)
     module = type(obj).__module__.partition(".")[0]
     if module == "torch" and "torch" in sys.modules:
         return _torch_leaf(obj)
@@ -74,7 +72,40 @@ def leaf(obj: Any) -> Leaf | None:
             return _array_leaf(obj, "ndarray")
         if isinstance(obj, np.ndarray):
             raise TypeError(f"{type(obj).__name__}: subclasses of ndarray lose their type; pass numpy.asarray(obj)")
+    if isinstance(obj, (bytes, bytearray)):
+        raise TypeError(f"{type(obj).__name__}: subclasses of bytes lose their type; pass bytes(obj)")
     return None
+
+
+_FORMATS = frozenset("cbB?hHiIlLqQnNefdP")
+
+
+def _memoryview_leaf(view: memoryview) -> Leaf:
+    shape = tuple(view.shape or ())
+    raw = memoryview(view.tobytes()) if not view.c_contiguous or 0 in shape else view.cast("B")
+    if view.format == "B" and view.ndim == 1:
+        return Leaf("memoryview", "", (), 1, raw)
+    try:
+        again = _cast(raw, view.format, shape)
+        exact = (again.format, again.shape, again.itemsize) == (view.format, view.shape, view.itemsize)
+    except (ValueError, TypeError):
+        exact = False
+    if not exact:
+        raise TypeError(f"a memoryview of format {view.format!r} can't be made again; pass numpy.asarray(view)")
+    return Leaf("memoryview", view.format, shape, view.itemsize, raw)
+
+
+def _cast(raw: memoryview, format_: str, shape: tuple[int, ...]) -> memoryview:
+    """The bytes `raw` as a memoryview of another format and shape; ValueError or TypeError if there is no such view."""
+    if format_.removeprefix("@") not in _FORMATS:
+        raise ValueError("not a format of one native number")
+    if 0 not in shape:
+        return raw.cast(format_, shape)  # type: ignore[call-overload,no-any-return]
+    if len(raw):
+        raise ValueError("bytes for an array without elements")
+    import numpy as np
+
+    return memoryview(np.empty(shape, format_))  # type: ignore[arg-type]  # memoryview.cast makes no view without elements
 
 
 def _array_leaf(array: np.ndarray[Any, Any], type_: str) -> Leaf:
@@ -88,7 +119,8 @@ def _raw_view(array: np.ndarray[Any, Any]) -> memoryview:
     if array.size == 0 or array.dtype.itemsize == 0:
         return memoryview(b"")
     if not array.flags.c_contiguous:
-        array = array.copy(order="C")
+        # As opaque elements: a copy of structured ones would leave whatever lay in the new memory between their fields.
+        array = array.view(f"V{array.dtype.itemsize}").copy(order="C")
     return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
@@ -97,8 +129,10 @@ def _torch_leaf(obj: Any) -> Leaf | None:
 
     if not isinstance(obj, torch.Tensor):
         return None
-    if obj.layout != torch.strided or obj.is_quantized:
-        raise TypeError(f"a torch tensor of layout {obj.layout} can't be encoded; pass its dense parts")
+    if type(obj) is not torch.Tensor:
+        raise TypeError(f"{type(obj).__name__}: subclasses of torch.Tensor lose their type; pass tensor.detach()")
+    if obj.layout != torch.strided or obj.is_quantized or obj.is_meta:
+        raise TypeError(f"a torch tensor of layout {obj.layout} and dtype {obj.dtype} on {obj.device} has no dense elements to encode")
     name = _TORCH_TO_NAME.get(str(obj.dtype).removeprefix("torch."))
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
@@ -133,12 +167,35 @@ def parse_dtype(name: str) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
     try:
-        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(ast.literal_eval(name)) if name[:1] in "[(" else np.dtype(name)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, KeyError, IndexError, OverflowError) as error:
+        descr = ast.literal_eval(name) if name[:1] == "[" else name
+        if not _is_descr(descr):
+            raise ValueError("not a description that numpy writes")
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type]
+        return dtype
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error
-    if dtype.hasobject:
-        raise CorruptDataError(f"dtype {name[:80]!r} holds Python objects")
-    return dtype
+
+
+# What numpy's `dtype.str` can be without Python objects. numpy itself takes far more, and some of it ends the process ("M8[s/0]").
+_PLAIN_DTYPE = re.compile(
+    r"[<>|](b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)|[SUV][0-9]{1,9}"
+    r"|[mM]8(\[([1-9][0-9]{0,8})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
+)
+
+
+def _is_descr(descr: object) -> bool:
+    """Whether `descr` is a dtype string, or a list of fields (name or (title, name), dtype[, shape])."""
+    if isinstance(descr, str):
+        return _PLAIN_DTYPE.fullmatch(descr) is not None
+    return isinstance(descr, list) and all(
+        isinstance(field, tuple)
+        and len(field) in (2, 3)
+        and (isinstance(field[0], str) or (isinstance(field[0], tuple) and list(map(type, field[0])) == [str, str]))
+        and _is_descr(field[1])
+        and all(type(n) is int and 0 <= n < 1 << 31 for n in (field[2] if len(field) == 3 and type(field[2]) is tuple else ()))
+        and (len(field) == 2 or type(field[2]) is tuple)
+        for field in descr
+    )
 
 
 def itemsize(name: str) -> int:
@@ -168,7 +225,7 @@ def escape_key(key: Any) -> str:
         return f"~i{key}"
     if type(key) is not str:
         raise TypeError(f"dict keys must be text or integers to be encoded, not {type(key).__name__}")
-    return key.replace("~", "~0").replace("/", "~1")
+    return names.escape(key)
 
 
 def unescape_key(text: str) -> str | int:
@@ -177,7 +234,7 @@ def unescape_key(text: str) -> str | int:
             return int(text[2:])
         except ValueError as error:
             raise CorruptDataError(f"a key {text!r} that is no integer") from error
-    return text.replace("~1", "/").replace("~0", "~")
+    return names.unescape(text)
 
 
 def value_meta(obj: Any) -> dict[str, Any] | None:
@@ -241,8 +298,8 @@ def from_raw(entry: Entry, shape: tuple[int, ...], raw: Any) -> Any:
         if not entry.dtype:
             return view
         try:
-            return view.cast(entry.dtype, shape) if shape else view.cast(entry.dtype)  # type: ignore[call-overload]
-        except (ValueError, TypeError) as error:
+            return _cast(view, entry.dtype, shape)
+        except (ValueError, TypeError, OverflowError, MemoryError) as error:
             raise CorruptDataError(f"entry {entry.name!r}: no memoryview of format {entry.dtype[:80]!r}") from error
     return bytes(raw)
 

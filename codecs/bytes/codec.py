@@ -11,6 +11,9 @@ from laconic.errors import CorruptDataError
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
 _LEVELS = {"fast": (1 << 20, 1), "default": (1 << 22, 9), "high": (1 << 23, 19), "max": (1 << 25, 22)}
 
+# Payload methods (first byte).
+ZSTD = 1
+
 PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
 
 
@@ -32,15 +35,17 @@ class BytesCodec:
 
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
         if base is not None:
-            return zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
+            return bytes((ZSTD,)) + zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
         if level in ("default", "high") and _is_noise(raw):  # fast passes noise quickly by itself
             return None
-        return zstd.compress(raw, _LEVELS[level][1])
+        return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params:
             raise CorruptDataError("the bytes codec has no parameters")
-        out[:] = zstd.decompress(payload, len(out), "the zstd payload", base)
+        if len(payload) == 0 or payload[0] != ZSTD:
+            raise CorruptDataError(f"no such bytes method ({payload[0] if len(payload) else 'the payload is empty'})")
+        out[:] = zstd.decompress(payload[1:], len(out), "the zstd payload", base)
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
         return {"method": "zstd"}

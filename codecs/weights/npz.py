@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from laconic.codecs.weights import npy
 from laconic.codecs.weights.tensors import Formats, pieces
-from laconic.container import Piece, Source, View
+from laconic.container import Piece, Source, View, names
 
 LOCAL_HEADER = b"PK\x03\x04"
 MEMBERS_LIMIT = 1 << 16
@@ -51,7 +51,7 @@ def _members(source: Source, formats: Formats) -> Iterator[tuple[View, int]]:
             continue
         start = member.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
         stop = start + member.file_size
-        name = member.filename.removesuffix(".npy").replace("~", "~0").replace("/", "~1")
+        name = names.escape(member.filename.removesuffix(".npy"))
         if stop > (source.size or 0):
             continue
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import prod
 
 from laconic.codecs.weights.tensors import Formats, pieces
-from laconic.container import Piece, Source, View
+from laconic.container import Piece, Source, View, names
 
 HEADER_LIMIT = 100_000_000  # bytes, from the format's own reader
 
@@ -63,8 +63,7 @@ def _views(tensors: object, data: int, file_size: int | None) -> list[tuple[View
         ours, bits = DTYPES[dtype]
         start, stop = data + offsets[0], data + offsets[1]
         if start <= stop <= (file_size if file_size is not None else stop) and stop - start == prod(shape) * bits // 8:
-            name = name.replace("~", "~0").replace("/", "~1")
-            found.append((View(name, ours, tuple(shape), start, stop - start), bits // 8))
+            found.append((View(names.escape(name), ours, tuple(shape), start, stop - start), bits // 8))
     found.sort(key=lambda item: (item[0].start, item[0].size))
     kept: list[tuple[View, int]] = []
     end = data

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from laconic.container import Piece, View
 
-GROUP = 1 << 18  # neighbouring tensors of one dtype share frames up to this many bytes
+GROUP = 1 << 14  # neighbouring tensors of one dtype share frames up to this many bytes
 
 
 class Formats(Protocol):

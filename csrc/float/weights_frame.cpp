@@ -13,19 +13,21 @@ namespace laconic::floats {
 
 namespace {
 
-// A block's size precedes it, in 3 bytes: a chunk's plane has at most kChunk + 1 bytes.
+// A block's size precedes it, in 3 bytes: a chunk's plane has at most kMostChunk + 1 bytes.
 constexpr size_t kSizeBytes = 3;
 
 void put_size(uint8_t *out, size_t size) {
     for (size_t i = 0; i < kSizeBytes; ++i) out[i] = static_cast<uint8_t>(size >> (8 * i));
 }
 
+constexpr size_t kMostChunk = kChunk + kChunk / 2;  // what rounding to the nearest number of chunks can give
+
 // Chunks decoded together: the entropy core interleaves blocks that it is given at once, which hides their latency.
 constexpr size_t kTogether = 2;
 
 // Planes of the chunks in work; one a thread, made when first used.
 uint8_t *scratch() {
-    thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kTogether * kMaxWidth * kChunk]);
+    thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kTogether * kMaxWidth * kMostChunk]);
     return planes.get();
 }
 
@@ -62,19 +64,25 @@ void check_format(const ElementFormat &format) {
     if (!width || !rotate) throw std::invalid_argument("no such element format");
 }
 
+size_t chunk_length(size_t count, const ElementFormat &format) {
+    const size_t usual = format.width == 1 ? kByteChunk : kChunk;
+    const size_t chunks = std::max<size_t>(1, (count + usual / 2) / usual);
+    return (count + chunks - 1) / chunks;
+}
+
 size_t frame_bound(size_t raw_size, const ElementFormat &format) {
-    const size_t chunks = raw_size / format.width / kChunk + 1;
-    return raw_size + chunks * format.width * (kSizeBytes + 1) + entropy::block_bound(kChunk);
+    const size_t chunks = raw_size / format.width / kByteChunk + 1;
+    return raw_size + chunks * format.width * (kSizeBytes + 1) + entropy::block_bound(kMostChunk);
 }
 
 size_t encode_frame(const uint8_t *raw, size_t raw_size, const uint8_t *base, const ElementFormat &format, bool prefer_speed,
                     uint8_t *out) {
     const entropy::BlockOptions options{.prefer_speed = prefer_speed};
-    const size_t width = format.width, count = raw_size / width;
+    const size_t width = format.width, count = raw_size / width, chunk = chunk_length(count, format);
     uint8_t *const planes = scratch();
     uint8_t *p = out;
-    for (size_t first = 0; first < count; first += kChunk) {
-        const size_t n = std::min(kChunk, count - first);
+    for (size_t first = 0; first < count; first += chunk) {
+        const size_t n = std::min(chunk, count - first);
         split_planes(raw + first * width, base == nullptr ? nullptr : base + first * width, n, format, planes);
         for (size_t k = 0; k < width; ++k) {
             const size_t size = entropy::encode_block(planes + k * n, n, p + kSizeBytes, options);
@@ -89,29 +97,29 @@ size_t encode_frame(const uint8_t *raw, size_t raw_size, const uint8_t *base, co
 
 void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const ElementFormat &format, uint8_t *raw,
                   size_t raw_size) {
-    const size_t width = format.width, count = raw_size / width;
+    const size_t width = format.width, count = raw_size / width, chunk = chunk_length(count, format);
     uint8_t *const planes = scratch();
     BlockWalk walk(data, size);
-    for (size_t first = 0; first < count; first += kTogether * kChunk) {
+    for (size_t first = 0; first < count; first += kTogether * chunk) {
         entropy::BlockToDecode coded[kTogether * kMaxWidth];
         const uint8_t *plane[kTogether][kMaxWidth] = {};
         size_t n_coded = 0;
-        for (size_t c = 0; c < kTogether && first + c * kChunk < count; ++c) {
-            const size_t n = std::min(kChunk, count - first - c * kChunk);
+        for (size_t c = 0; c < kTogether && first + c * chunk < count; ++c) {
+            const size_t n = std::min(chunk, count - first - c * chunk);
             for (size_t k = 0; k < width; ++k) {
                 const auto [block, block_size] = walk.next();
                 if (is_raw(block, block_size, n)) {
                     plane[c][k] = block + 1;  // noise is joined from where it lies
                 } else {
-                    uint8_t *const symbols = planes + (c * width + k) * kChunk;
+                    uint8_t *const symbols = planes + (c * width + k) * chunk;
                     coded[n_coded++] = {block, block_size, symbols, n};
                     plane[c][k] = symbols;
                 }
             }
         }
         entropy::decode_blocks({coded, n_coded});
-        for (size_t c = 0; c < kTogether && first + c * kChunk < count; ++c) {
-            const size_t at = first + c * kChunk, n = std::min(kChunk, count - at);
+        for (size_t c = 0; c < kTogether && first + c * chunk < count; ++c) {
+            const size_t at = first + c * chunk, n = std::min(chunk, count - at);
             join_planes(plane[c], base == nullptr ? nullptr : base + at * width, n, format, raw + at * width);
         }
     }
@@ -123,7 +131,8 @@ void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const E
 void inspect_frame(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size,
                    PlaneReport planes[kMaxWidth]) {
     BlockWalk walk(data, size);
-    for (size_t first = 0; first < raw_size / format.width; first += kChunk) {
+    const size_t count = raw_size / format.width;
+    for (size_t first = 0; first < count; first += chunk_length(count, format)) {
         for (size_t k = 0; k < format.width; ++k) {
             const auto [block, block_size] = walk.next();
             if (first == 0) planes[k].form = entropy::block_form(block, block_size);

@@ -1,4 +1,4 @@
-// The payload of a `planes` frame of the weights codec: raw elements in chunks of kChunk, each chunk's planes as entropy blocks
+// The payload of a `planes` frame of the weights codec: raw elements in chunks, each chunk's planes as entropy blocks
 // with tables of their own. codecs/weights/FORMAT.md specifies every byte.
 #pragma once
 
@@ -10,7 +10,14 @@
 
 namespace laconic::floats {
 
-constexpr size_t kChunk = size_t{1} << 16;  // elements that share tables: 40 to 60 bytes of table cost 0.006 bit an element
+// Elements that share tables. A chunk pays 128 bytes of coder states and 40 to 60 of table for each coded plane; 64 Ki, 128 Ki and
+// 256 Ki elements gave 66.82, 66.76 and 66.74 % on bf16 and 67.60, 67.68 and 67.81 % on uint8 (level default).
+constexpr size_t kChunk = size_t{1} << 17;
+constexpr size_t kByteChunk = size_t{1} << 16;  // of elements one byte wide
+
+// A frame of `count` elements is cut evenly into round(count / kChunk) chunks (at least one): this many elements each, the last
+// one fewer.
+size_t chunk_length(size_t count, const ElementFormat &format);
 
 // std::invalid_argument if the format is none that the codec writes.
 void check_format(const ElementFormat &format);

@@ -8,10 +8,12 @@ from laconic.container.frame import FrameHead, check32, check64, check_payload, 
 from laconic.container.source import ArchiveBytes
 from laconic.errors import CorruptDataError, UnsupportedError
 
+ZSTD = 1  # the one method of the `bytes` codec that the container itself uses (codecs/bytes/FORMAT.md)
+
 
 def pack_meta_frame(kind: int, raw: bytes, *, stored: bool = False) -> tuple[bytes, bytes]:
     """Head and payload of a frame of the container's own."""
-    packed = raw if stored else zstd.compress(raw, 12)
+    packed = raw if stored else bytes((ZSTD,)) + zstd.compress(raw, 12)
     coded = len(packed) < len(raw)
     payload = packed if coded else raw
     head = FrameHead(
@@ -32,8 +34,10 @@ def parse_meta_frame(frame: bytes | memoryview, where: str, limit: int | None = 
     check_payload(head, payload, where)
     if not head.codec:
         raw = bytes(payload)
-    elif head.codec == "bytes" and head.version == 1:
-        raw = zstd.decompress(payload, head.raw_size, where)
+    elif len(payload) == 0:
+        raise CorruptDataError(f"{where}: the frame has no payload")
+    elif head.codec == "bytes" and head.version == 1 and payload[0] == ZSTD:
+        raw = zstd.decompress(payload[1:], head.raw_size, where)
     else:
         raise UnsupportedError(f"{where}: a table coded by {head.codec} version {head.version}")
     check_raw(head, raw, where)

@@ -419,6 +419,12 @@ def _hash_together(raw: memoryview, whole: Any) -> int:
 def _cut(source: RawSource, piece: Piece, codec: Codec, level: str, position: int) -> Iterator[tuple[int, memoryview]]:
     """The raw bytes of `piece` as (stream offset, bytes of one frame); fewer than its size where the input ends before."""
     size = min(codec.frame_size(level), f.MAX_FRAME_RAW)
+    if piece.size is not None and piece.size > size:  # evenly, so that no frame is a small rest
+        frames = max(1, (piece.size + size // 2) // size)
+        size = min(-(-piece.size // frames), f.MAX_FRAME_RAW)
+        size += -size % piece.unit
+        if size > f.MAX_FRAME_RAW:
+            size -= piece.unit
     size -= size % piece.unit
     left = piece.size
     while left is None or left > 0:

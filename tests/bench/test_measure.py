@@ -98,9 +98,9 @@ def test_median_of_runs(source: Source, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is reset on Linux only")
 def test_peak_memory_is_counted(source: Source) -> None:
-    grow = 32 << 20
+    grow = 256 << 20  # far above what this process may have freed and kept before
     row = measure.measure(Stored(lambda data: [data, np.ones(grow, np.uint8)][:1]), source, repeat=1)
-    assert 31 < row["peak_mib"] < 48
+    assert 128 < row["peak_mib"] < 272
 
 
 def test_child_rows_have_the_contract_fields(source: Source, tmp_path: Path) -> None:
