@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pcm_files import to_bytes, tone
 
 import laconic
 from laconic import CorruptDataError, _core
 from laconic.codecs.audio import codec
 from laconic.codecs.audio.pcm import FLOAT, SIGNED, UNSIGNED, SampleFormat
-
-from pcm_files import to_bytes, tone
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -176,7 +175,7 @@ def test_damage(level: str, shape: str) -> None:
         damaged = bytearray(payload)
         damaged[position] ^= 1 << int(rng.integers(8))
         attempt(damaged)
-    for end in [*range(0, min(len(payload), 100)), *rng.integers(0, len(payload), 60)]:
+    for end in [*range(min(len(payload), 100)), *rng.integers(0, len(payload), 60)]:
         with pytest.raises(CorruptDataError):
             codec.decode(memoryview(payload)[: int(end)], form.pack(), 1, memoryview(out), None)
     for size in (0, 1, 2, 4, 1000, len(raw) - 1):
@@ -212,4 +211,4 @@ def test_payloads_do_not_change() -> None:
     assert made == GOLDEN
 
 
-GOLDEN = ["", ""]
+GOLDEN = ["0bf34a07f0e2112d", "b95fe781a0070af2"]

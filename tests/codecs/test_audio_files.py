@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pcm_files import FILES, OTHERS, chunk, to_bytes, tone, wav
 
 import laconic
 from laconic.codecs.audio import codec, pcm
 from laconic.container import View
 from laconic.container.source import BufferSource
-
-from pcm_files import FILES, OTHERS, chunk, tone, to_bytes, wav
 
 
 def there_and_back(folder: Path, raw: bytes, level: str = "fast") -> dict[str, object]:
