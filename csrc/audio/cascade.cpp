@@ -24,7 +24,7 @@ struct ScalarLoops {
 
 constexpr CascadeKernels kScalar{predict_with<ScalarLoops>, update_with<ScalarLoops>};
 
-constexpr int32_t kRates[kStages] = {5368709, 107374182, 85899346, 107374182};  // 0.005, 0.1, 0.08, 0.1
+constexpr int32_t kRates[kStages] = {10737418, 107374182, 85899346, 107374182};  // 0.01, 0.1, 0.08, 0.1
 constexpr int32_t kRoom = 2048;
 
 }  // namespace

@@ -76,14 +76,21 @@ Predictor quantise(const double *c, size_t order) {
     return out;
 }
 
-constexpr double kBitsPerCoefficient = 9;
+constexpr size_t kSizeStep = 512;
+
+// n samples' share of log2 of their root mean square.
+double half_bits(size_t n, uint64_t energy) {
+    return static_cast<double>(n) / 2 * log2_exact(static_cast<double>(energy) / static_cast<double>(n));
+}
+
+constexpr double kBitsPerCoefficient = 12;
 
 }  // namespace
 
 Analysis analyse(const int32_t *x, size_t n, size_t max_order) {
     Analysis result{{}, 0};
     max_order = std::min(max_order, n / 4);
-    int32_t windowed[kBlock];
+    int32_t windowed[kMaxBlock];
     window(x, n, windowed);
     int64_t sums[kMaxOrder + 1];
     kernels().autocorrelate(windowed, n, max_order + 1, sums);
@@ -114,9 +121,17 @@ Analysis analyse(const int32_t *x, size_t n, size_t max_order) {
     }
     result.predictor = quantise(kept, best_order);
     result.bits = best;
-    uint64_t energy = 1;  // the gain of prediction is relative to the block's own energy
-    for (size_t i = 0; i < n; ++i) energy += static_cast<uint64_t>(int64_t{x[i]} * x[i] >> 16);
-    result.bits += static_cast<double>(n) / 2 * (log2_exact(static_cast<double>(energy)) + 16);
+    // The gain of prediction is relative to the signal's own size. The entropy stage follows that in short steps, though not
+    // fully.
+    uint64_t whole = 1;
+    for (size_t at = 0; at < n; at += kSizeStep) {
+        const size_t m = std::min(kSizeStep, n - at);
+        uint64_t energy = 1;
+        for (size_t i = at; i < at + m; ++i) energy += static_cast<uint64_t>(int64_t{x[i]} * x[i] >> 10);
+        whole += energy;
+        result.bits += half_bits(m, energy) / 2;
+    }
+    result.bits += half_bits(n, whole) / 2;
     return result;
 }
 

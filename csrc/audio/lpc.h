@@ -12,8 +12,9 @@
 namespace laconic::audio {
 
 constexpr size_t kMaxOrder = 32;
-constexpr size_t kBlock = 4096;            // samples of a channel that share coefficients
-constexpr unsigned kCoefficientBits = 15;  // with the sign
+constexpr unsigned kMinBlockBits = 10, kMaxBlockBits = 14;
+constexpr size_t kMaxBlock = size_t{1} << kMaxBlockBits;  // samples of a channel that share coefficients
+constexpr unsigned kCoefficientBits = 13;                 // with the sign
 constexpr unsigned kMaxLpcShift = 20;
 
 struct Predictor {
@@ -27,7 +28,7 @@ struct Analysis {
     double bits;  // estimated size of the block
 };
 
-// x[0, n), n <= kBlock.
+// x[0, n), n <= kMaxBlock.
 Analysis analyse(const int32_t *x, size_t n, size_t max_order);
 
 // residual[i] = x[i] - prediction; x[-kMaxOrder, n) must be readable.

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <iterator>
+#include <memory>
 
 #include "audio/lpc.h"
 #include "audio/residual_adaptive.h"
@@ -20,7 +21,7 @@ enum Stereo : uint32_t { kLeftRight = 0, kLeftSide = 1, kSideRight = 2, kMiddleS
 int32_t minus(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b)); }
 int32_t plus(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
 
-using Signal = std::array<int32_t, kMaxOrder + kBlock>;  // a block with the samples before it
+using Signal = std::array<int32_t, kMaxOrder + kMaxBlock>;  // a block with the samples before it
 
 // Copies x[first - kMaxOrder, first + n), with zeros before the start.
 void load(const int32_t *x, size_t first, size_t n, Signal &signal) {
@@ -114,26 +115,55 @@ private:
     std::array<Analysis, 4> found_{};
 };
 
-size_t blocks_of(size_t n) { return (n + kBlock - 1) / kBlock; }
+size_t blocks_of(size_t n, size_t block) { return (n + block - 1) / block; }
 
-// For each pair of channels the one form that is best on the whole: adaptive filters should not see the signals change.
-std::vector<Stereo> one_form_each(const std::vector<int32_t *> &channels, size_t n) {
-    constexpr size_t kStep = 4 * kBlock;  // every fourth block says enough
-    std::vector<Stereo> forms;
-    Pair pair;
-    for (size_t c = 0; c + 1 < channels.size(); c += 2) {
-        double bits[4] = {};
-        for (size_t first = 0; first < n; first += kStep) {
-            const size_t m = std::min(kBlock, n - first);
-            load(channels[c], first, m, pair.left);
-            load(channels[c + 1], first, m, pair.right);
-            pair.add_middle_side(kMaxOrder + m);
-            const PairAnalysis found(pair, m, kAnyForm);
-            for (unsigned f = 0; f < 4; ++f) bits[f] += found.bits(f);
+// The length of blocks, and for each pair of channels a set of stereo forms to choose from.
+struct Plan {
+    unsigned block_bits;
+    std::vector<unsigned> forms;
+};
+
+// Tries lengths and forms on a part of the samples. Adaptive filters should not see the signals change, so for them each pair
+// gets the form that is best on the whole; they also make up for what longer blocks lose.
+Plan make_plan(const std::vector<int32_t *> &channels, size_t n, Residuals stage, Pair &pair) {
+    const bool adaptive = stage == Residuals::adaptive;
+    const unsigned shortest = adaptive ? 13 : 11, longest = adaptive ? 14 : 13;
+    const size_t pairs = channels.size() / 2, part = size_t{1} << longest, step = part * (adaptive ? 4 : 8);
+    Plan best{12, std::vector<unsigned>(pairs, kAnyForm)};
+    if (n < part / 2) return best;
+    double least = 0;
+    for (unsigned block_bits = shortest; block_bits <= longest; ++block_bits) {
+        Plan plan{block_bits, {}};
+        double total = 0;
+        for (size_t c = 0; c < channels.size(); c += 2) {
+            double bits[4] = {};
+            for (size_t start = 0; start < n; start += step)
+                for (size_t first = start; first < std::min(n, start + part); first += size_t{1} << block_bits) {
+                    const size_t m = std::min(size_t{1} << block_bits, n - first);
+                    load(channels[c], first, m, pair.left);
+                    if (c + 1 == channels.size()) {
+                        bits[0] += analyse(pair.left.data() + kMaxOrder, m, kMaxOrder).bits;
+                        continue;
+                    }
+                    load(channels[c + 1], first, m, pair.right);
+                    pair.add_middle_side(kMaxOrder + m);
+                    const PairAnalysis found(pair, m, kAnyForm);
+                    if (adaptive)
+                        for (unsigned f = 0; f < 4; ++f) bits[f] += found.bits(f);
+                    else
+                        bits[0] += found.bits(found.best());
+                }
+            const bool is_pair = c + 1 < channels.size();
+            const double *const chosen = is_pair && adaptive ? std::min_element(bits, bits + 4) : bits;
+            if (is_pair) plan.forms.push_back(adaptive ? 1u << (chosen - bits) : kAnyForm);
+            total += *chosen;
         }
-        forms.push_back(static_cast<Stereo>(std::min_element(bits, bits + 4) - bits));
+        if (block_bits == shortest || total < least) {
+            least = total;
+            best = plan;
+        }
     }
-    return forms;
+    return best;
 }
 
 }  // namespace
@@ -141,16 +171,19 @@ std::vector<Stereo> one_form_each(const std::vector<int32_t *> &channels, size_t
 void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteWriter &out) {
     const size_t count = channels.size();
     std::vector<std::vector<int32_t>> residuals(count, std::vector<int32_t>(n));
-    const std::vector<Stereo> forms = stage == Residuals::adaptive ? one_form_each(channels, n) : std::vector<Stereo>();
-    std::vector<uint8_t> side_info(blocks_of(n) * (count * kMaxPredictorBytes + count) + 8);
+    const auto pair_memory = std::make_unique<Pair>();
+    Pair &pair = *pair_memory;
+    const Plan plan = make_plan(channels, n, stage, pair);
+    const size_t block = size_t{1} << plan.block_bits;
+    out.put(static_cast<uint8_t>(plan.block_bits));
+    std::vector<uint8_t> side_info(blocks_of(n, block) * (count * kMaxPredictorBytes + count) + 8);
     entropy::BitWriter bits(side_info.data(), side_info.size());
     const auto code = [&](Signal &signal, const Analysis &found, size_t channel, size_t first, size_t m) {
         write_predictor(found.predictor, bits);
         predict_residual(found.predictor, signal.data() + kMaxOrder, m, residuals[channel].data() + first);
     };
-    Pair pair;
-    for (size_t first = 0; first < n; first += kBlock) {
-        const size_t m = std::min(kBlock, n - first);
+    for (size_t first = 0; first < n; first += block) {
+        const size_t m = std::min(block, n - first);
         for (size_t c = 0; c < count; c += 2) {
             load(channels[c], first, m, pair.left);
             if (c + 1 == count) {
@@ -159,7 +192,7 @@ void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stag
             }
             load(channels[c + 1], first, m, pair.right);
             pair.add_middle_side(kMaxOrder + m);
-            const PairAnalysis found(pair, m, forms.empty() ? kAnyForm : 1u << forms[c / 2]);
+            const PairAnalysis found(pair, m, plan.forms[c / 2]);
             const Stereo best = found.best();
             bits.put(best, 2);
             code(pair.first_of(best), found.first_of(best), c, first, m);
@@ -175,16 +208,20 @@ void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stag
 
 void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteReader &in) {
     const size_t count = channels.size();
+    const unsigned block_bits = in.get();
+    if (block_bits < kMinBlockBits || block_bits > kMaxBlockBits) throw CorruptData("audio: a block's length leaves its range");
+    const size_t block = size_t{1} << block_bits;
     const ByteReader side_info = in.get_sized();
     entropy::BitReader bits(side_info.position(), side_info.remaining());
     stage == Residuals::rans ? decode_residuals(channels, n, in) : decode_adaptive(channels, n, in);
-    Pair pair;
+    const auto pair_memory = std::make_unique<Pair>();
+    Pair &pair = *pair_memory;
     const auto restore = [&](Signal &signal, const int32_t *residual, size_t m) {
         std::copy(residual, residual + m, signal.begin() + kMaxOrder);
         restore_samples(read_predictor(bits), signal.data() + kMaxOrder, m);
     };
-    for (size_t first = 0; first < n; first += kBlock) {
-        const size_t m = std::min(kBlock, n - first);
+    for (size_t first = 0; first < n; first += block) {
+        const size_t m = std::min(block, n - first);
         for (size_t c = 0; c < count; c += 2) {
             load(channels[c], first, 0, pair.left);
             const auto form = c + 1 < count ? static_cast<Stereo>(bits.get(2)) : kLeftRight;

@@ -211,4 +211,4 @@ def test_payloads_do_not_change() -> None:
     assert made == GOLDEN
 
 
-GOLDEN = ["0bf34a07f0e2112d", "b95fe781a0070af2"]
+GOLDEN = ["90e5509e5f8dd4bc", "eeb38b3d2dca496d"]
