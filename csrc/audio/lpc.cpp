@@ -38,11 +38,16 @@ double log2_exact(double x) {
     return exponent + 2.8853900817779268 * z * (1 + zz * (1.0 / 3 + zz * (1.0 / 5 + zz * (1.0 / 7 + zz / 9))));
 }
 
-// The block, scaled to about 20 bits, with tapered edges.
-void window(const int32_t *x, size_t n, int32_t *out) {
+// Bits of the largest magnitude.
+unsigned highest_bit(const int32_t *x, size_t n) {
     uint32_t any = 0;
     for (size_t i = 0; i < n; ++i) any |= static_cast<uint32_t>(x[i] ^ (x[i] >> 31));
-    const int shift = 20 - static_cast<int>(std::bit_width(any));
+    return static_cast<unsigned>(std::bit_width(any));
+}
+
+// The block, scaled to about 20 bits, with tapered edges.
+void window(const int32_t *x, size_t n, int32_t *out) {
+    const int shift = 20 - static_cast<int>(highest_bit(x, n));
     for (size_t i = 0; i < n; ++i) out[i] = shift >= 0 ? x[i] * (1 << shift) : x[i] >> -shift;
     const size_t taper = n / 4;
     for (size_t i = 0; i < taper; ++i) {  // 3 t^2 - 2 t^3 in 2^-30
@@ -78,9 +83,10 @@ Predictor quantise(const double *c, size_t order) {
 
 constexpr size_t kSizeStep = 512;
 
-// n samples' share of log2 of their root mean square.
-double half_bits(size_t n, uint64_t energy) {
-    return static_cast<double>(n) / 2 * log2_exact(static_cast<double>(energy) / static_cast<double>(n));
+// log2 of the root mean square of n samples whose squares, of 2^-down times them, add up to `energy`; n times, at least 0.
+double half_bits(size_t n, uint64_t energy, unsigned down) {
+    const double mean = static_cast<double>(energy + n) / static_cast<double>(n);
+    return static_cast<double>(n) * (log2_exact(mean) / 2 + down);
 }
 
 constexpr double kBitsPerCoefficient = 12;
@@ -123,15 +129,16 @@ Analysis analyse(const int32_t *x, size_t n, size_t max_order) {
     result.bits = best;
     // The gain of prediction is relative to the signal's own size. The entropy stage follows that in short steps, though not
     // fully.
-    uint64_t whole = 1;
+    const unsigned down = std::max(highest_bit(x, n), 24u) - 24;
+    uint64_t whole = 0;
     for (size_t at = 0; at < n; at += kSizeStep) {
         const size_t m = std::min(kSizeStep, n - at);
-        uint64_t energy = 1;
-        for (size_t i = at; i < at + m; ++i) energy += static_cast<uint64_t>(int64_t{x[i]} * x[i] >> 10);
+        uint64_t energy = 0;
+        for (size_t i = at; i < at + m; ++i) energy += static_cast<uint64_t>(int64_t{x[i] >> down} * (x[i] >> down));
         whole += energy;
-        result.bits += half_bits(m, energy) / 2;
+        result.bits += half_bits(m, energy, down) / 2;
     }
-    result.bits += half_bits(n, whole) / 2;
+    result.bits += half_bits(n, whole, down) / 2;
     return result;
 }
 
