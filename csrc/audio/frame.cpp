@@ -16,6 +16,10 @@ constexpr size_t kProbedChannels = 8;
 
 Residuals residuals_of(Method method) { return method == Method::lpc ? Residuals::rans : Residuals::adaptive; }
 
+// The models of adaptive coding take memory for each channel, which short frames of many channels would not earn.
+constexpr size_t kAnyLengthChannels = 8, kManyChannelsLength = 4096;
+bool can_adapt(size_t channels, size_t n) { return channels <= kAnyLengthChannels || n >= kManyChannelsLength; }
+
 std::vector<int32_t *> coded_planes(const std::vector<Channel> &channels, Planes &planes) {
     std::vector<int32_t *> coded;
     for (size_t c = 0; c < channels.size(); ++c)
@@ -26,6 +30,7 @@ std::vector<int32_t *> coded_planes(const std::vector<Channel> &channels, Planes
 std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFormat &format, size_t channels, int shift,
                                  Method method) {
     const size_t n = size / (format.width * channels);
+    if (!can_adapt(channels, n)) method = Method::lpc;
     ByteWriter out;
     out.put(static_cast<uint8_t>(method));
     out.put_varint(channels);
@@ -76,6 +81,7 @@ void decode_frame(const uint8_t *payload, size_t payload_size, const SampleForma
     if (channels == 0 || channels > kMaxChannels || (format.channels != 0 && channels != format.channels))
         throw CorruptData("audio: a frame has another number of channels");
     const size_t n = size / (format.width * channels);
+    if (method == Method::cascade && !can_adapt(channels, n)) throw CorruptData("audio: too many channels for so few samples");
     if (n > 0) {
         const size_t shift = format.kind == SampleKind::floating ? in.get_varint() : 0;
         if (shift > static_cast<size_t>(kMaxShift)) throw CorruptData("audio: a power of two leaves its range");

@@ -148,6 +148,14 @@ def test_channels_are_found() -> None:
     assert len(payload) == known
 
 
+def test_many_channels_in_few_samples() -> None:
+    form = SampleFormat(1, SIGNED, False, 60000)
+    payload = payload_of(bytes(range(250)) * 480, form, "default")
+    assert payload[0] == 1
+    with pytest.raises(CorruptDataError, match="too many channels"):
+        codec.decode(memoryview(b"\2" + payload[1:]), form.pack(), 1, memoryview(bytearray(120000)), None)
+
+
 def test_jobs_do_not_change_bytes(tmp_path) -> None:
     from pcm_files import wav
 
