@@ -15,6 +15,7 @@ from laconic.errors import CorruptDataError
 LPC, CASCADE, PLANES, ZSTD = 1, 2, 3, 4
 
 _NAMES = {LPC: "lpc", CASCADE: "cascade", PLANES: "planes", ZSTD: "zstd"}
+_ZSTD_LEVEL = {"fast": 3, "default": 9, "high": 19, "max": 19}
 _ROTATE = {4: 1, 8: 4}  # of float planes, as in codecs/weights/FORMAT.md
 _DTYPES = {
     "i1": (1, SIGNED), "i2": (2, SIGNED), "i4": (4, SIGNED), "u1": (1, UNSIGNED), "u2": (2, UNSIGNED), "u4": (4, UNSIGNED),
@@ -50,7 +51,7 @@ class AudioCodec:
         payload = _core.encode_audio(raw, form.width, form.kind, form.big_endian, form.channels, level == "fast")
         if not payload:
             payload = bytes((PLANES,)) + _core.encode_planes(raw, form.width, _ROTATE[form.width], form.big_endian, None, level == "fast")
-            payload = min(payload, bytes((ZSTD,)) + zstd.compress(raw, 3 if level == "fast" else 19), key=len)
+            payload = min(payload, bytes((ZSTD,)) + zstd.compress(raw, _ZSTD_LEVEL[level]), key=len)
         if base is not None:
             payload = min(payload, bytes((ZSTD,)) + zstd.compress(raw, 3, base=base), key=len)
         return payload

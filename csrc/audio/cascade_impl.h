@@ -55,7 +55,7 @@ void update_with(CascadeState &s, int32_t value) {
     for (size_t k = 0; k < kStages; ++k) {
         Filter &f = s.filters[k];
         const int32_t error = clamp16(int64_t{target} - f.prediction);
-        const int64_t norm = f.energy + int64_t{static_cast<int64_t>(f.taps)} * 64 + ((int64_t{error} * error) >> 3);
+        const int64_t norm = f.energy + static_cast<int64_t>(f.taps * 64) + ((int64_t{error} * error) >> 3);
         const int32_t gain = clamp16(int64_t{f.rate} * error / norm);
         if (gain != 0) Loops::adapt(f.weights, f.data, static_cast<int16_t>(gain), f.taps);
         push(f, target);

@@ -8,8 +8,10 @@
 namespace laconic::audio {
 namespace {
 
-constexpr size_t kMapRange = size_t{1} << 17;  // ranges up to this are looked at for gaps
-constexpr size_t kCompareChannels = 8;         // earlier channels that a channel is compared with
+constexpr size_t kMapRange = size_t{1} << 17;  // ranges up to this are looked at for gaps as a whole
+constexpr size_t kMapProbe = 4096;             // samples of a larger range that are looked at first
+constexpr size_t kMapValues = size_t{1} << 16;
+constexpr size_t kCompareChannels = 8;  // earlier channels that a channel is compared with
 
 // What second-order differences would cost, in bits; enough to compare two forms of one signal.
 uint64_t rough_bits(const int32_t *x, size_t n) {
@@ -21,23 +23,46 @@ uint64_t rough_bits(const int32_t *x, size_t n) {
     return bits;
 }
 
+// The distinct values, ascending; empty if they are more than a map is worth.
+std::vector<int32_t> distinct_values(const int32_t *x, size_t n, int32_t low, int32_t high) {
+    const size_t range = static_cast<size_t>(int64_t{high} - low) + 1;
+    std::vector<int32_t> values;
+    if (range <= kMapRange) {
+        std::vector<uint8_t> seen(range);
+        for (size_t i = 0; i < n; ++i) seen[static_cast<size_t>(x[i] - low)] = 1;
+        const auto count = static_cast<size_t>(std::count(seen.begin(), seen.end(), uint8_t{1}));
+        if (count * 4 > range * 3) return {};
+        values.reserve(count);
+        for (size_t v = 0; v < range; ++v)
+            if (seen[v]) values.push_back(low + static_cast<int32_t>(v));
+        return values;
+    }
+    // Of a large range a part must show that values come again.
+    for (const size_t part : {std::min(n, kMapProbe), n}) {
+        values.assign(x, x + part);
+        std::sort(values.begin(), values.end());
+        values.erase(std::unique(values.begin(), values.end()), values.end());
+        if (values.size() * 3 > part * 2 || values.size() > kMapValues) return {};
+    }
+    return values;
+}
+
 // Replaces values by ranks if that is cheaper with the map counted.
 bool try_map(int32_t *x, size_t n, int32_t low, int32_t high, Channel &channel) {
-    const size_t range = static_cast<size_t>(int64_t{high} - low) + 1;
-    if (range > kMapRange || range < 4) return false;
-    std::vector<uint8_t> seen(range);
-    for (size_t i = 0; i < n; ++i) seen[static_cast<size_t>(x[i] - low)] = 1;
-    const auto distinct = static_cast<size_t>(std::count(seen.begin(), seen.end(), uint8_t{1}));
-    if (distinct * 4 > range * 3) return false;
-    std::vector<int32_t> rank(range), map;
-    for (size_t v = 0; v < range; ++v) {
-        rank[v] = static_cast<int32_t>(map.size());
-        if (seen[v]) map.push_back(low + static_cast<int32_t>(v));
-    }
+    if (int64_t{high} - low < 3) return false;
+    std::vector<int32_t> map = distinct_values(x, n, low, high);
+    if (map.empty()) return false;
     const auto origin = static_cast<int32_t>(std::lower_bound(map.begin(), map.end(), 0) - map.begin());
     std::vector<int32_t> mapped(n);
-    for (size_t i = 0; i < n; ++i) mapped[i] = rank[static_cast<size_t>(x[i] - low)] - origin;
-    if (rough_bits(mapped.data(), n) + 6 * distinct >= rough_bits(x, n)) return false;
+    if (const size_t range = static_cast<size_t>(int64_t{high} - low) + 1; range <= kMapRange) {
+        std::vector<int32_t> ranks(range);
+        for (size_t r = 0; r < map.size(); ++r) ranks[static_cast<size_t>(map[r] - low)] = static_cast<int32_t>(r);
+        for (size_t i = 0; i < n; ++i) mapped[i] = ranks[static_cast<size_t>(x[i] - low)] - origin;
+    } else {
+        for (size_t i = 0; i < n; ++i)
+            mapped[i] = static_cast<int32_t>(std::lower_bound(map.begin(), map.end(), x[i]) - map.begin()) - origin;
+    }
+    if (rough_bits(mapped.data(), n) + 8 * map.size() >= rough_bits(x, n)) return false;
     std::copy(mapped.begin(), mapped.end(), x);
     channel.kind = ChannelKind::mapped;
     channel.map = std::move(map);
@@ -45,33 +70,30 @@ bool try_map(int32_t *x, size_t n, int32_t low, int32_t high, Channel &channel) 
     return true;
 }
 
-// The distances between neighbouring values, as bytes (255: add and go on) in an entropy block.
+// The distances between neighbouring values, minus 1, as varints in an entropy block.
 void write_map(const std::vector<int32_t> &map, ByteWriter &out) {
-    std::vector<uint8_t> gaps;
-    for (size_t k = 1; k < map.size(); ++k) {
-        auto gap = static_cast<uint32_t>(map[k] - map[k - 1]) - 1;
-        for (; gap >= 255; gap -= 255) gaps.push_back(255);
-        gaps.push_back(static_cast<uint8_t>(gap));
-    }
-    std::vector<uint8_t> block(entropy::block_bound(gaps.size()));
-    block.resize(entropy::encode_block(gaps.data(), gaps.size(), block.data()));
+    ByteWriter gaps;
+    for (size_t k = 1; k < map.size(); ++k) gaps.put_varint(static_cast<size_t>(int64_t{map[k]} - map[k - 1] - 1));
+    const std::vector<uint8_t> bytes = gaps.take();
+    std::vector<uint8_t> block(entropy::block_bound(bytes.size()));
+    block.resize(entropy::encode_block(bytes.data(), bytes.size(), block.data()));
     out.put_signed(map.front());
-    out.put_varint(gaps.size());
+    out.put_varint(bytes.size());
     out.put_sized(block);
 }
 
-std::vector<int32_t> read_map(ByteReader &in) {
+std::vector<int32_t> read_map(ByteReader &in, size_t length) {
     std::vector<int32_t> map{in.get_signed()};
     const size_t count = in.get_varint();
-    if (count == 0 || count > kMapRange) throw CorruptData("audio: a map of values has no size");
-    std::vector<uint8_t> gaps(count);
+    if (count == 0 || count > 5 * length) throw CorruptData("audio: a map of values is larger than its samples");
+    std::vector<uint8_t> bytes(count);
     const ByteReader block = in.get_sized();
-    entropy::decode_block(block.position(), block.remaining(), gaps.data(), count);
-    int64_t value = map.front();
-    for (const uint8_t gap : gaps) {
-        value += gap;
-        if (gap == 255) continue;
-        if (++value > INT32_MAX) throw CorruptData("audio: a map of values leaves its range");
+    entropy::decode_block(block.position(), block.remaining(), bytes.data(), count);
+    ByteReader gaps(bytes.data(), count);
+    while (gaps.remaining() > 0) {
+        const size_t gap = gaps.get_varint();
+        const int64_t value = int64_t{map.back()} + 1 + static_cast<int64_t>(gap);
+        if (value > INT32_MAX || map.size() == length) throw CorruptData("audio: a map of values leaves its range");
         map.push_back(static_cast<int32_t>(value));
     }
     return map;
@@ -141,8 +163,7 @@ std::vector<Channel> read_channels(size_t count, size_t length, ByteReader &in) 
             if (channel.wasted > 31) throw CorruptData("audio: more low bits are zero than there are");
         }
         if (channel.kind == ChannelKind::mapped) {
-            channel.map = read_map(in);
-            if (channel.map.size() > length) throw CorruptData("audio: a map has more values than there are samples");
+            channel.map = read_map(in, length);
             channel.origin = static_cast<int32_t>(std::min(in.get_varint(), channel.map.size()));
         }
     }

@@ -27,17 +27,20 @@ std::vector<int32_t *> coded_planes(const std::vector<Channel> &channels, Planes
     return coded;
 }
 
-std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFormat &format, size_t channels, int shift,
-                                 Method method) {
+std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFormat &format, size_t channels,
+                                 const FloatScale &scale, Method method) {
     const size_t n = size / (format.width * channels);
     if (!can_adapt(channels, n)) method = Method::lpc;
     ByteWriter out;
     out.put(static_cast<uint8_t>(method));
     out.put_varint(channels);
     if (n > 0) {
-        if (format.kind == SampleKind::floating) out.put_varint(static_cast<size_t>(shift));
+        if (format.kind == SampleKind::floating) {
+            out.put_varint(scale.shift);
+            if (scale.shift == 0) out.put_varint(scale.divisor);
+        }
         Planes planes(channels, n);
-        split_channels(raw, format, shift, planes);
+        split_channels(raw, format, scale, planes);
         const std::vector<Channel> simple = simplify_channels(planes, out);
         const std::vector<int32_t *> coded = coded_planes(simple, planes);
         if (!coded.empty()) encode_lpc(coded, n, residuals_of(method), out);
@@ -48,12 +51,12 @@ std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFo
 }
 
 // The number of channels for which a part from the middle codes best.
-size_t guess_channels(const uint8_t *raw, size_t size, const SampleFormat &format, int shift) {
+size_t guess_channels(const uint8_t *raw, size_t size, const SampleFormat &format, const FloatScale &scale) {
     const size_t samples = size / format.width, part = std::min(samples, kProbe);
     const uint8_t *const middle = raw + (samples - part) / 2 * format.width;
     size_t best = 1, best_size = SIZE_MAX;
     for (size_t channels = 1; channels <= std::min(kProbedChannels, std::max<size_t>(samples, 1)); ++channels) {
-        const size_t coded = encode_with(middle, part * format.width, format, channels, shift, Method::lpc).size();
+        const size_t coded = encode_with(middle, part * format.width, format, channels, scale, Method::lpc).size();
         if (coded < best_size) best = channels, best_size = coded;
     }
     return best;
@@ -63,13 +66,14 @@ size_t guess_channels(const uint8_t *raw, size_t size, const SampleFormat &forma
 
 std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const SampleFormat &format, Method method) {
     format.check();
-    int shift = 0;
+    FloatScale scale;
     if (format.kind == SampleKind::floating) {
-        shift = float_shift(raw, size / format.width, format);
-        if (shift == kNoShift) return {};
+        const auto found = find_float_scale(raw, size / format.width, format);
+        if (!found) return {};
+        scale = *found;
     }
-    const size_t channels = format.channels != 0 ? format.channels : guess_channels(raw, size, format, shift);
-    return encode_with(raw, size, format, channels, shift, method);
+    const size_t channels = format.channels != 0 ? format.channels : guess_channels(raw, size, format, scale);
+    return encode_with(raw, size, format, channels, scale, method);
 }
 
 void decode_frame(const uint8_t *payload, size_t payload_size, const SampleFormat &format, uint8_t *raw, size_t size) {
@@ -83,14 +87,20 @@ void decode_frame(const uint8_t *payload, size_t payload_size, const SampleForma
     const size_t n = size / (format.width * channels);
     if (method == Method::cascade && !can_adapt(channels, n)) throw CorruptData("audio: too many channels for so few samples");
     if (n > 0) {
-        const size_t shift = format.kind == SampleKind::floating ? in.get_varint() : 0;
-        if (shift > static_cast<size_t>(kMaxShift)) throw CorruptData("audio: a power of two leaves its range");
+        FloatScale scale;
+        if (format.kind == SampleKind::floating) {
+            scale.shift = in.get_varint();
+            const size_t divisor = scale.shift == 0 ? in.get_varint() : 1;
+            if (scale.shift > kMaxShift || divisor == 0 || divisor > kMaxDivisor)
+                throw CorruptData("audio: the scale of floats leaves its range");
+            scale.divisor = static_cast<uint32_t>(divisor);
+        }
         const std::vector<Channel> simple = read_channels(channels, n, in);
         Planes planes(channels, n);
         const std::vector<int32_t *> coded = coded_planes(simple, planes);
         if (!coded.empty()) decode_lpc(coded, n, residuals_of(method), in);
         restore_channels(simple, planes);
-        join_channels(planes, format, static_cast<int>(shift), raw);
+        join_channels(planes, format, scale, raw);
     }
     const size_t done = n * format.width * channels, rest = size - done;
     if (in.remaining() != rest) throw CorruptData("audio: the payload is longer or shorter than its samples");

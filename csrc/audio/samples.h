@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace laconic::audio {
@@ -36,16 +37,22 @@ private:
     std::vector<int32_t> data_;
 };
 
-// Floats that are integers times 2^-shift are coded as those integers; kNoShift if these are not (a fraction too fine for 31
-// bits, minus zero, infinity, not-a-number).
-constexpr int kNoShift = -1;
-constexpr int kShiftBias = 1100;  // stored shifts are biased to be positive
-constexpr int kMaxShift = 2200;
+// How floats stand for integers: value = integer * 2^(kShiftBias - shift), or, if shift is 0, integer / divisor in one correctly
+// rounded division (16-bit samples that were normalised by their peak, say).
+struct FloatScale {
+    size_t shift = 0;
+    uint32_t divisor = 1;
+};
+constexpr int kShiftBias = 1100;
+constexpr size_t kMaxShift = 2200;
+constexpr uint32_t kMaxDivisor = 1u << 30;
 
-int float_shift(const uint8_t *raw, size_t count, const SampleFormat &format);
+// The scale of the floats raw[0, count), or nothing if they are no such integers (of 31 bits): a fraction too fine, minus zero,
+// infinity, not-a-number.
+std::optional<FloatScale> find_float_scale(const uint8_t *raw, size_t count, const SampleFormat &format);
 
-// `shift`: of floats, as found by float_shift; else not used. raw holds planes.channels() * planes.length() samples.
-void split_channels(const uint8_t *raw, const SampleFormat &format, int shift, Planes &planes);
-void join_channels(const Planes &planes, const SampleFormat &format, int shift, uint8_t *raw);
+// `scale` matters for floats only. raw holds planes.channels() * planes.length() samples.
+void split_channels(const uint8_t *raw, const SampleFormat &format, const FloatScale &scale, Planes &planes);
+void join_channels(const Planes &planes, const SampleFormat &format, const FloatScale &scale, uint8_t *raw);
 
 }  // namespace laconic::audio

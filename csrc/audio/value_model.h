@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -89,9 +90,9 @@ private:
             value = 2 * value +
                     (k < kModelledBits ? decide(bit, 64 + length * 8 + (value & ((1u << k) - 1)) + (1u << k)) : step(bit, 32768));
         }
-        uint64_t code = value - 1;
-        for (unsigned k = low; k-- > 0;) code = 2 * code + step(z >> k & 1, 32768);
-        const auto result = static_cast<uint32_t>(code);
+        uint64_t whole = value - 1;
+        for (unsigned k = low; k-- > 0;) whole = 2 * whole + step(z >> k & 1, 32768);
+        const auto result = static_cast<uint32_t>(whole);
         slow_ += (uint64_t{result} << kFraction) - (slow_ >> kSlow);
         fast_ += (uint64_t{result} << kFraction) - (fast_ >> kFast);
         before_[1] = before_[0];
