@@ -176,6 +176,19 @@ def test_many_channels_in_few_samples() -> None:
         codec.decode(memoryview(b"\2" + payload[1:]), form.pack(), 1, memoryview(bytearray(120000)), None)
 
 
+@pytest.mark.parametrize("level", ["fast", "max"])
+def test_against_a_base(level: str) -> None:
+    form = SampleFormat(2, SIGNED, False, 2)
+    base = to_bytes(tone(20000, 2), 2)
+    raw = base[:40000] + bytes(100) + base[40100:]
+    payload = codec.encode(memoryview(raw), form.pack(), level, memoryview(base))
+    assert payload is not None
+    assert len(payload) < 500
+    out = bytearray(len(raw))
+    codec.decode(memoryview(payload), form.pack(), 1, memoryview(out), memoryview(base))
+    assert out == raw
+
+
 def test_jobs_do_not_change_bytes(tmp_path) -> None:
     from pcm_files import wav
 
