@@ -72,6 +72,7 @@ BENCH_DATA ?= ../shared/data
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench weights --data $(BENCH_DATA) --json bench/results/weights.json
 	$(BIN)/python -m bench bytes --data $(BENCH_DATA) --json bench/results/bytes.json
+	$(BIN)/python -m bench audio --data $(BENCH_DATA) --json bench/results/audio.json
 	$(BIN)/python -m bench entropy --json bench/results/entropy.json
 
 wheel: $(VENV)/.needs
