@@ -11,5 +11,6 @@ void bind_entropy_blocks(pybind11::module_ &m);
 void bind_entropy_contexts(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
+void bind_logs(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_entropy_contexts(m);
     laconic::bindings::bind_floats(m);
     laconic::bindings::bind_entropy_models(m);
+    laconic::bindings::bind_logs(m);
 }
