@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "entropy/binary_coder.h"
@@ -58,11 +57,13 @@ public:
 
     // Codes the low `n` bits (1 to 8) of symbol in the contexts, high bit first. `set` < kSets chooses the mixer's weights. Where
     // expected >= 0, a match predicts that byte with `strength` (0 to 15).
-    uint32_t bits(std::span<const uint64_t> contexts, unsigned n, uint32_t set, uint32_t symbol, int expected = -1,
+    template <size_t kContexts>
+    uint32_t bits(const uint64_t (&contexts)[kContexts], unsigned n, uint32_t set, uint32_t symbol, int expected = -1,
                   unsigned strength = 0);
 
     // Codes a decision in up to 4 contexts that index a table directly.
-    bool flag(std::span<const uint64_t> contexts, uint32_t set, bool bit);
+    template <size_t kContexts>
+    bool flag(const uint64_t (&contexts)[kContexts], uint32_t set, bool bit);
 
     static constexpr uint32_t kSets = 2048;
 
@@ -120,43 +121,40 @@ inline int32_t vote(Estimate e) { return kLogistic.stretch[e >> 20] * kAdaptatio
 }  // namespace mixing
 
 template <class Coder>
-uint32_t BitMixer<Coder>::bits(std::span<const uint64_t> contexts, unsigned n, uint32_t set, uint32_t symbol, int expected,
+template <size_t kContexts>
+uint32_t BitMixer<Coder>::bits(const uint64_t (&contexts)[kContexts], unsigned n, uint32_t set, uint32_t symbol, int expected,
                                unsigned strength) {
-    const size_t inputs = contexts.size();
+    static_assert(kContexts + 2 <= kMaxInputs);
     uint32_t done = 1;  // the bits so far, below a leading one
     unsigned left = n;
-    int32_t x[kMaxInputs];
-    Bucket *buckets[kMaxInputs];
+    int32_t x[kContexts + 2];
+    Bucket *buckets[kContexts];
     while (left) {
         const unsigned group = left > 4 ? left - 4 : left;
-        for (size_t k = 0; k < inputs; ++k)
+        for (size_t k = 0; k < kContexts; ++k)
             buckets[k] = &find(contexts[k] + k * 0x632be59bd9b4e019u + done * 0x9e3779b97f4a7c15u);
-        uint32_t node = 1;
+        uint32_t node = 0;
         for (unsigned g = 0; g < group; ++g) {
             --left;
             const bool matches = expected >= 0 && (static_cast<uint32_t>(expected) | 256u) >> (left + 1) == done;
-            for (size_t k = 0; k < inputs; ++k) x[k] = mixing::vote(buckets[k]->nodes[node - 1]);
-            Estimate *match = nullptr;
-            bool predicted = false;
-            x[inputs] = 0;
-            if (matches) {
-                predicted = (expected >> left & 1) != 0;
-                match = &match_[strength];
-                const int32_t v = kLogistic.stretch[*match >> 20];
-                x[inputs] = predicted ? v : -v;
-            }
-            x[inputs + 1] = 256;
+            const bool predicted = (expected >> left & 1) != 0;
+            Estimate &match = match_[strength];
+            const int32_t by_match = matches ? kLogistic.stretch[match >> 20] : 0;
+            x[kContexts] = predicted ? by_match : -by_match;
+            x[kContexts + 1] = 256;
             auto &w = weights_[set * 2 + (matches ? 1 : 0)];
-            int64_t sum = 0;
-            for (size_t k = 0; k < inputs + 2; ++k) sum += static_cast<int64_t>(x[k]) * w[k];
-            const int mixed = mixing::clamp_stretch(sum >> 16);
-            const uint32_t p = mixing::probability(mixed);
+            int64_t sum = int64_t{x[kContexts]} * w[kContexts] + int64_t{256} * w[kContexts + 1];
+            for (size_t k = 0; k < kContexts; ++k) {
+                x[k] = mixing::vote(buckets[k]->nodes[node]);
+                sum += static_cast<int64_t>(x[k]) * w[k];
+            }
+            const uint32_t p = mixing::probability(mixing::clamp_stretch(sum >> 16));
             const bool bit = code((symbol >> left & 1) != 0, p);
             const int32_t error = ((bit ? 65535 : 0) - static_cast<int32_t>(p)) / 2;
-            for (size_t k = 0; k < inputs + 2; ++k) w[k] += (x[k] * error + (1 << 14)) >> 15;
-            for (size_t k = 0; k < inputs; ++k) update(buckets[k]->nodes[node - 1], bit, kLimit);
-            if (match) update(*match, bit == predicted, kLimit);
-            node = 2 * node + bit;
+            for (size_t k = 0; k < kContexts + 2; ++k) w[k] += (x[k] * error + (1 << 14)) >> 15;
+            for (size_t k = 0; k < kContexts; ++k) update(buckets[k]->nodes[node], bit, kLimit);
+            if (matches) update(match, bit == predicted, kLimit);
+            node = 2 * node + 1 + bit;
             done = 2 * done + bit;
         }
     }
@@ -164,25 +162,24 @@ uint32_t BitMixer<Coder>::bits(std::span<const uint64_t> contexts, unsigned n, u
 }
 
 template <class Coder>
-bool BitMixer<Coder>::flag(std::span<const uint64_t> contexts, uint32_t set, bool bit) {
-    int32_t x[5];
-    Estimate *estimates[4];
-    const size_t inputs = contexts.size();
+template <size_t kContexts>
+bool BitMixer<Coder>::flag(const uint64_t (&contexts)[kContexts], uint32_t set, bool bit) {
+    static_assert(kContexts <= 4);
+    int32_t x[kContexts + 1];
+    Estimate *estimates[kContexts];
     auto &w = flag_weights_[set];
-    int64_t sum = 0;
-    for (size_t k = 0; k < inputs; ++k) {
+    x[kContexts] = 256;
+    int64_t sum = 256 * int64_t{w[kContexts]};
+    for (size_t k = 0; k < kContexts; ++k) {
         estimates[k] = &flags_[((contexts[k] + k) * 0xd6e8feb86659fd93u >> 40) & (kFlags - 1)];
         x[k] = mixing::vote(*estimates[k]);
         sum += static_cast<int64_t>(x[k]) * w[k];
     }
-    x[inputs] = 256;
-    sum += 256 * static_cast<int64_t>(w[inputs]);
-    const int mixed = mixing::clamp_stretch(sum >> 16);
-    const uint32_t p = mixing::probability(mixed);
+    const uint32_t p = mixing::probability(mixing::clamp_stretch(sum >> 16));
     bit = code(bit, p);
     const int32_t error = ((bit ? 65535 : 0) - static_cast<int32_t>(p)) / 4;
-    for (size_t k = 0; k <= inputs; ++k) w[k] += (x[k] * error + (1 << 14)) >> 15;
-    for (size_t k = 0; k < inputs; ++k) update(*estimates[k], bit, kFlagLimit);
+    for (size_t k = 0; k <= kContexts; ++k) w[k] += (x[k] * error + (1 << 14)) >> 15;
+    for (size_t k = 0; k < kContexts; ++k) update(*estimates[k], bit, kFlagLimit);
     return bit;
 }
 

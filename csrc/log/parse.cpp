@@ -9,8 +9,9 @@ namespace laconic::logs {
 
 namespace {
 
-// Lines that share a template are worth it from this many on. Tried 2, 3, 4, 8 (docs/notes/logs.md).
-constexpr uint32_t kMinLines = 3;
+// How many lines must share a form for it to become a template, by how they are cut (values, quotes, words, head). Fewer suffice
+// where less is literal. Tuned on all sets, docs/notes/logs.md.
+constexpr uint32_t kMinLines[] = {8, 2, 4, 1};
 constexpr size_t kMaxSlots = 1000;  // of a line
 
 struct Form {  // lines that agree in everything but the values of their slots
@@ -116,8 +117,9 @@ ParsedLog parse_log(const uint8_t *raw, size_t size) {
         line.slots = static_cast<uint32_t>(slots.size());
         scan(raw + line.start, line.size, how, line.start, slots);
         line.count = static_cast<uint32_t>(slots.size()) - line.slots;
+        const uint64_t before = line.signature;
         line.signature = sign(raw, line, slots);
-        ++forms[line.signature].lines;
+        if (line.signature != before) ++forms[line.signature].lines;  // cut further, it may be the same
     };
 
     for (size_t start = 0; start < size;) {
@@ -131,10 +133,11 @@ ParsedLog parse_log(const uint8_t *raw, size_t size) {
     }
 
     // What is too rare is cut further, until it is alike often enough; the rest is kept whole.
-    for (const Cut next : {Cut::quotes, Cut::words, Cut::line}) {
+    for (const Cut next : {Cut::quotes, Cut::words, Cut::head, Cut::line}) {
+        const uint32_t enough = kMinLines[static_cast<size_t>(next) - 1];
         std::vector<Line *> rare;
         for (Line &line : lines) {
-            line.settled = line.settled || (line.signature && forms[line.signature].lines >= kMinLines && fits(raw, line));
+            line.settled = line.settled || (line.signature && forms[line.signature].lines >= enough && fits(raw, line));
             if (!line.settled) rare.push_back(&line);
         }
         for (Line *line : rare) {

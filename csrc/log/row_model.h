@@ -23,6 +23,12 @@ enum class Method : uint8_t {
     step,       // a number: its difference from the last one of the column
     neighbour,  // a number: its difference from the number before it in the line
     constant,   // always the first value
+    noise,      // a text whose characters say nothing of each other
+};
+
+struct Plan {
+    Method method = Method::text;
+    bool is_key = false;  // its values tell what comes after them in the line
 };
 
 // A number, or the place of a text among the bytes of the frame.
@@ -42,10 +48,14 @@ inline void require(bool condition, const char *what) {
     if (!condition) throw CorruptData(what);
 }
 
+inline bool is_alphanumeric(uint32_t c) { return c - '0' < 10u || (c | 32) - 'a' < 26u; }
+
 template <class Coder>
 class RowModel {
 public:
     static constexpr bool kEncodes = BitMixer<Coder>::kEncodes;
+    static constexpr unsigned kCandidates = 8;
+    static constexpr size_t kRun = 8, kRunLength = 20;  // bytes taken at once where that many before them matched
     using Byte = std::conditional_t<kEncodes, const uint8_t, uint8_t>;
 
     // frame: the raw bytes, read when encoding and written when decoding.
@@ -59,8 +69,8 @@ public:
     // The templates' stored form. Decoding: `size` bytes are appended to text.
     void templates(std::vector<uint8_t> &text, size_t size);
 
-    // Methods of the columns; encoding: as given.
-    void methods(const TemplateSet &set, std::vector<Method> &methods);
+    // How the columns are coded; encoding: as given. The set must outlive the model.
+    void plans(const TemplateSet &set, const std::vector<Plan> &plans);
 
     // One line; encoding: the given template and slots. The newline is the caller's.
     void line(const TemplateSet &set, uint32_t template_id, const Slot *slots);
@@ -77,6 +87,7 @@ public:
 private:
     struct Expected {
         Value value;
+        uint64_t step = 0;  // of the last two numbers
         uint32_t check = 0;
         uint32_t hits = 0;
     };
@@ -85,6 +96,8 @@ private:
         Method method = Method::text;
         uint8_t history = 0;        // whether the last eight values were expected
         uint8_t sizes[2] = {0, 0};  // of the last two differences
+        bool is_key = false;
+        uint32_t source = kNoColumn;  // the column that had this column's last unexpected value before
     };
 
     uint32_t template_id(size_t count, uint32_t id);
@@ -92,19 +105,23 @@ private:
     Value spelled(uint32_t column, ColumnState &state, uint8_t cls, Value v, const Slot *slot);
     uint64_t difference(uint32_t column, ColumnState &state, uint64_t delta);
     size_t text(uint32_t column, const ColumnState &state, uint8_t cls, size_t length);
+    size_t noise(uint32_t column, size_t length);
+    bool run(size_t match, size_t match_length, size_t left);
+    bool next(uint32_t c);
     void write(uint8_t cls, Value v);
 
     Expected &expected(uint64_t context) {
         const uint64_t h = mix(context, 0x51ed27u);
         Expected &e = expected_[h & (expected_.size() - 1)];
         const auto check = static_cast<uint32_t>(h >> 32);
-        if (e.check != check) e = {Value(), check, 0};
+        if (e.check != check) e = {Value(), 0, check, 0};
         return e;
     }
     static void learn(Expected &e, Value v) {
         if (e.value.hash == v.hash) {
             if (e.hits < 255) ++e.hits;
         } else {
+            e.step = v.bits - e.value.bits;
             e.value = v;
             e.hits = 0;
         }
@@ -120,7 +137,10 @@ private:
     std::vector<ColumnState> columns_;
     uint32_t ids_[3] = {0, 0, 0};  // templates of the last lines
     uint32_t id_history_ = 0;
-    Value left_, left2_;        // the last two texts in the line (or small numbers)
+    Value left_, left2_;  // the last two values in the line that are keys
+    std::vector<uint32_t> seen_in_ =
+        std::vector<uint32_t>(size_t{1} << 16);  // + 1: the column that last had a value of this hash
+    const TemplateSet *set_ = nullptr;
     uint64_t last_number_ = 0;  // in the line
     bool has_number_ = false;
 };
@@ -138,24 +158,24 @@ void RowModel<Coder>::templates(std::vector<uint8_t> &text, size_t size) {
         const uint32_t c = mixer_.bits(contexts, 8, 1000, kEncodes ? text[k] : 0);
         if constexpr (!kEncodes) text.push_back(static_cast<uint8_t>(c));
         four = four << 8 | c;
-        const bool alphanumeric = (c >= '0' && c <= '9') || (c | 32) - 'a' < 26u;
-        word = alphanumeric ? mix(word, c) : c;
+        word = is_alphanumeric(c) ? mix(word, c) : c;
     }
 }
 
 template <class Coder>
-void RowModel<Coder>::methods(const TemplateSet &set, std::vector<Method> &methods) {
-    methods.resize(set.columns.size());
+void RowModel<Coder>::plans(const TemplateSet &set, const std::vector<Plan> &plans) {
+    set_ = &set;
     columns_.resize(set.columns.size());
-    for (size_t k = 0; k < methods.size(); ++k) {
+    for (size_t k = 0; k < columns_.size(); ++k) {
         const uint8_t cls = set.columns[k].cls;
-        const uint64_t contexts[] = {mix(cls, 77)};
-        const uint32_t m = mixer_.bits(contexts, 2, 1001, static_cast<uint32_t>(methods[k]));
-        methods[k] = static_cast<Method>(m);
-        require(is_number(cls) ? methods[k] != Method::text || cls == kInteger
-                               : methods[k] == Method::text || methods[k] == Method::constant,
+        const uint64_t contexts[] = {mix(cls, 77), mix(cls, 78 + static_cast<uint64_t>(columns_[k ? k - 1 : 0].method))};
+        const uint32_t given = kEncodes ? static_cast<uint32_t>(plans[k].method) | plans[k].is_key << 3 : 0;
+        const uint32_t plan = mixer_.bits(contexts, 4, 1001, given);
+        const auto method = columns_[k].method = static_cast<Method>(plan & 7);
+        columns_[k].is_key = plan >> 3;
+        require(method == Method::constant || (method == Method::text && (!is_number(cls) || cls == kInteger)) ||
+                    (is_number(cls) ? method == Method::step || method == Method::neighbour : method == Method::noise),
                 "a log column is coded by a method that is not for its class");
-        columns_[k].method = methods[k];
     }
 }
 
@@ -172,7 +192,7 @@ uint32_t RowModel<Coder>::template_id(size_t count, uint32_t id) {
         const auto candidate = static_cast<uint32_t>(v.bits);
         if (std::find(tried, tried + tries, candidate) != tried + tries) continue;
         uint32_t agree = 0;
-        for (unsigned j = k + 1; j < 3; ++j) agree |= (sources[j]->value.hash == v.hash) << j;
+        for (unsigned j = k + 1; j < 3; ++j) agree |= static_cast<uint32_t>(sources[j]->value.hash == v.hash) << j;
         tried[tries++] = candidate;
         const uint64_t hits = std::min(sources[k]->hits, 15u);
         const uint64_t contexts[] = {mix(agree * 64 + k * 16 + hits, 11), mix(one, 12 + k + 8 * agree),
@@ -252,11 +272,20 @@ Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
     const uint64_t with_left = mix(here, left_.hash), with_both = mix(with_left, left2_.hash);
     Expected *sources[] = {&expected(with_both + 1), &expected(with_left + 2),
                            &expected(mix(mix(here, state.last.hash), state.before.hash))};
-    Value candidates[5] = {sources[0]->value, sources[1]->value, state.last, sources[2]->value, Value()};
-    if (number && state.before.hash) candidates[4] = Value::number(2 * state.last.bits - state.before.bits);
+    // In the order of trust. Those without an entry have no count of hits.
+    Value candidates[kCandidates] = {sources[0]->value, sources[1]->value, state.last, sources[2]->value};
+    const uint32_t trust[kCandidates] = {sources[0]->hits, sources[1]->hits, 0, sources[2]->hits};
+    if (number) {
+        if (state.before.hash) candidates[4] = Value::number(2 * state.last.bits - state.before.bits);
+        if (sources[1]->value.hash) candidates[5] = Value::number(sources[1]->value.bits + sources[1]->step);
+    }
+    if (state.source != kNoColumn) {
+        candidates[6] = expected(mix(mix(state.source, 0xc01u), left_.hash) + 2).value;
+        candidates[7] = columns_[state.source].last;
+    }
 
     bool hit = false;
-    for (unsigned k = 0; k < 5 && !hit; ++k) {
+    for (unsigned k = 0; k < kCandidates && !hit; ++k) {
         const Value c = candidates[k];
         // A number of another column can turn up where hashes collide.
         if (c.hash == 0 || (!number && (c.size() == 0 || c.start() + c.size() > at_))) continue;
@@ -264,10 +293,10 @@ Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
         uint64_t agree = 0;
         for (unsigned j = 0; j < k; ++j) tried |= candidates[j].hash == c.hash;
         if (tried) continue;
-        for (unsigned j = k + 1; j < 5; ++j) agree |= static_cast<uint64_t>(candidates[j].hash == c.hash) << j;
-        const uint64_t hits = k == 2 || k == 4 ? 0 : std::min(sources[k == 3 ? 2 : k]->hits, 7u);
+        for (unsigned j = k + 1; j < kCandidates; ++j) agree |= static_cast<uint64_t>(candidates[j].hash == c.hash) << j;
+        const uint64_t hits = std::min(trust[k], 7u);
         const uint64_t place = agree * 8 + k;
-        const uint64_t contexts[] = {mix(here, place), mix(mix(cls, hits), place + 1000), mix(here, mix(state.history & 63u, k)),
+        const uint64_t contexts[] = {mix(here, place), mix(mix(cls, hits), place + 4096), mix(here, mix(state.history & 63u, k)),
                                      mix(with_left, k)};
         bool same = false;
         if constexpr (kEncodes)
@@ -291,7 +320,13 @@ Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
     for (Expected *e : sources) learn(*e, v);
     state.before = state.last;
     state.last = v;
-    if (state.method == Method::text) {
+    uint32_t &seen_in = seen_in_[v.hash >> 16];
+    if (!hit && seen_in) {
+        const uint32_t other = seen_in - 1;
+        if (other != column && is_number(set_->columns[other].cls) == number) state.source = other;
+    }
+    seen_in = column + 1;
+    if (state.is_key) {
         left2_ = left_;
         left_ = v;
     }
@@ -305,8 +340,9 @@ Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
 template <class Coder>
 Value RowModel<Coder>::spelled(uint32_t column, ColumnState &state, uint8_t cls, Value v, const Slot *slot) {
     const size_t start = at_;
-    if (state.method == Method::text || (state.method == Method::constant && !is_number(cls))) {
-        const size_t n = text(column, state, cls, kEncodes ? slot->length : 0);
+    if (state.method == Method::text || !is_number(cls)) {
+        const size_t length = kEncodes ? slot->length : 0;
+        const size_t n = state.method == Method::noise ? noise(column, length) : text(column, state, cls, length);
         if (!is_number(cls)) return kEncodes ? v : Value::text(frame_, start, n);
         if constexpr (kEncodes) return v;
         require(n <= 18 && (n == 1 || frame_[start] != '0') &&
@@ -356,6 +392,43 @@ uint64_t RowModel<Coder>::difference(uint32_t column, ColumnState &state, uint64
     return symbol & 1 ? 0 - done : done;
 }
 
+// The next byte of a text; false for its end.
+template <class Coder>
+bool RowModel<Coder>::next(uint32_t c) {
+    if (c == '\n') return false;
+    if constexpr (!kEncodes) {
+        require(at_ < size_, "log lines hold more than the frame");
+        frame_[at_] = static_cast<uint8_t>(c);
+    }
+    ++at_;
+    return true;
+}
+
+template <class Coder>
+size_t RowModel<Coder>::noise(uint32_t column, size_t length) {
+    const size_t start = at_;
+    const uint64_t here = mix(column, 0x401u);
+    for (size_t k = 0;; ++k) {
+        const uint64_t contexts[] = {here, mix(here, std::min<size_t>(k, 63) + 1)};
+        if (!next(mixer_.bits(contexts, 8, 1010, kEncodes ? (k < length ? frame_[at_] : '\n') : 0))) break;
+    }
+    require(at_ > start, "an empty log value");
+    return at_ - start;
+}
+
+// Whether the next kRun bytes are those at `match`; decoding: writes them. `left` bytes remain when encoding.
+template <class Coder>
+bool RowModel<Coder>::run(size_t match, size_t match_length, size_t left) {
+    if (match + kRun > at_ || kRun > size_ - at_ || std::memchr(frame_ + match, '\n', kRun)) return false;
+    const uint64_t contexts[] = {std::min<size_t>(match_length, 400) / 16, mix(behind(1), 0x70u)};
+    bool same = false;
+    if constexpr (kEncodes) same = left >= kRun && std::memcmp(frame_ + match, frame_ + at_, kRun) == 0;
+    same = mixer_.flag(contexts, 210, same);
+    if constexpr (!kEncodes)
+        if (same) std::memcpy(frame_ + at_, frame_ + match, kRun);
+    return same;
+}
+
 template <class Coder>
 size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t cls, size_t length) {
     const size_t start = at_;
@@ -365,7 +438,7 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
     const size_t old_size = old_text ? state.last.size() : 0;
     uint64_t prefix = 0, word = 0;
     bool agrees = true;
-    size_t match = 0, match_length = 0;
+    size_t match = 0, match_length = 0, no_run_before = 0;
     for (size_t k = 0;; ++k) {
         if (match == 0 && at_ >= 5) {
             const uint64_t h = hash_bytes(frame_ + at_ - 5, 5) >> 20 & (matches_.size() - 1);
@@ -379,6 +452,22 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
             }
         }
         if (at_ >= 5) matches_[hash_bytes(frame_ + at_ - 5, 5) >> 20 & (matches_.size() - 1)] = static_cast<uint32_t>(at_);
+        if (match && match_length >= kRunLength && at_ >= no_run_before) {
+            if (run(match, match_length, length - k)) {
+                for (size_t j = 0; j < kRun; ++j) {
+                    const uint8_t c = frame_[at_ + j];
+                    agrees = agrees && k + j < old_size && old[k + j] == c;
+                    prefix = mix(prefix, c + 1u);
+                    word = is_alphanumeric(c) ? mix(word, c) : c;
+                }
+                at_ += kRun;
+                match += kRun;
+                match_length += kRun;
+                k += kRun - 1;
+                continue;
+            }
+            no_run_before = at_ + kRun;
+        }
         const uint8_t above = k < old_size ? old[k] : '\n';
         const uint64_t two = static_cast<uint64_t>(behind(1)) | behind(2) << 8;
         const uint64_t four = two | static_cast<uint64_t>(behind(3)) << 16 | static_cast<uint64_t>(behind(4)) << 24;
@@ -397,12 +486,7 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
         const uint32_t actual = kEncodes ? (k < length ? frame_[at_] : '\n') : 0;
         const uint32_t c =
             mixer_.bits(contexts, 8, set, actual, expected, static_cast<unsigned>(std::min<size_t>(match_length / 2, 15)));
-        if (c == '\n') break;
-        if constexpr (!kEncodes) {
-            require(at_ < size_, "log lines hold more than the frame");
-            frame_[at_] = static_cast<uint8_t>(c);
-        }
-        ++at_;
+        if (!next(c)) break;
         if (match) {
             if (expected == static_cast<int>(c)) {
                 ++match;
@@ -413,8 +497,7 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
         }
         agrees = agrees && c == above;
         prefix = mix(prefix, c + 1);
-        const bool alphanumeric = (c - '0') < 10u || ((c | 32) - 'a') < 26u;
-        word = alphanumeric ? mix(word, c) : c;
+        word = is_alphanumeric(c) ? mix(word, c) : c;
     }
     require(at_ > start, "an empty log value");
     return at_ - start;

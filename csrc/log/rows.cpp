@@ -19,46 +19,61 @@ class ColumnSurvey {
 public:
     ColumnSurvey() : seen_(kSeen) {}
 
-    void add(uint32_t column, uint8_t cls, uint64_t value, bool has_neighbour, uint64_t neighbour) {
+    void add(uint32_t column, uint8_t cls, uint64_t value, const uint8_t *text, size_t size, bool has_neighbour,
+             uint64_t neighbour) {
         if (column >= columns_.size()) columns_.resize(column + 1);
         Counts &c = columns_[column];
         if (c.values++) {
             c.constant = c.constant && value == c.last;
         }
+        if (c.last_text && value != c.last) {
+            for (size_t k = 0; k < size && k < c.last_size; ++k) c.alike += text[k] == c.last_text[k];
+            c.characters += size;
+        }
+        c.last_text = text;
+        c.last_size = size;
         if (is_number(cls)) {
             count(c.step, value - c.last);
             count(c.neighbour, value - (has_neighbour ? neighbour : c.last));
-            if (cls == kInteger) {
-                uint16_t &times = seen_[mix(column, value) & (kSeen - 1)];
-                c.text += log2_(c.values + 1);
-                if (times)
-                    c.text -= log2_(times);
-                else
-                    c.text += uint64_t{7} * std::bit_width(value) << (entropy::kLogBits - 3);
-                if (times < 65535) ++times;
-            }
         }
+        uint16_t &times = seen_[mix(column, value) & (kSeen - 1)];
+        c.text += log2_(c.values + 1);
+        if (times) {
+            c.text -= log2_(times);
+            ++c.repeats;
+        } else {
+            c.text += uint64_t{7} * std::bit_width(value) << (entropy::kLogBits - 3);
+        }
+        if (times < 65535) ++times;
         c.last = value;
     }
 
-    Method best(uint32_t column, uint8_t cls) const {
+    Plan best(uint32_t column, uint8_t cls) const {
         const Counts &c = columns_[column];
-        if (c.constant && c.values > 1) return Method::constant;
-        if (!is_number(cls)) return Method::text;
+        const bool repeats = 2 * c.repeats >= c.values;
+        if (c.constant && c.values > 1) return {Method::constant, false};
+        if (!is_number(cls)) {
+            const bool random =
+                (cls == kDigits || cls == kMixed || cls == kUuid) && c.values >= kMinNoise && 8 * c.alike < c.characters;
+            return {random && !repeats ? Method::noise : Method::text, repeats};
+        }
         const uint64_t step = cost(c.step, c.values), neighbour = cost(c.neighbour, c.values);
-        if (cls == kInteger && c.text <= step && c.text <= neighbour) return Method::text;
-        return neighbour < step ? Method::neighbour : Method::step;
+        if (cls == kInteger && c.text <= step && c.text <= neighbour) return {Method::text, repeats};
+        return {neighbour < step ? Method::neighbour : Method::step, cls == kInteger && repeats};
     }
 
 private:
-    static constexpr size_t kSeen = size_t{1} << 18;
+    static constexpr size_t kSeen = size_t{1} << 21;
+    static constexpr uint32_t kMinNoise = 500;  // values, before a column may count as noise
     struct Widths {
         std::array<uint32_t, 130> counts{};
         uint64_t below = 0;
     };
     struct Counts {
         uint64_t last = 0, text = 0;
-        uint32_t values = 0;
+        uint32_t values = 0, repeats = 0;
+        const uint8_t *last_text = nullptr;
+        size_t last_size = 0, characters = 0, alike = 0;  // characters that stand under an equal one
         bool constant = true;
         Widths step, neighbour;
     };
@@ -81,7 +96,7 @@ private:
     std::vector<Counts> columns_;
 };
 
-std::vector<Method> choose_methods(const uint8_t *raw, const ParsedLog &log) {
+std::vector<Plan> choose_plans(const uint8_t *raw, const ParsedLog &log) {
     ColumnSurvey survey;
     const TemplateSet &set = log.templates;
     for (size_t line = 0; line < log.lines(); ++line) {
@@ -93,7 +108,7 @@ std::vector<Method> choose_methods(const uint8_t *raw, const ParsedLog &log) {
             const uint8_t cls = slot->cls;
             const uint64_t value =
                 is_number(cls) ? read_number(cls, raw + slot->start, slot->length) : hash_bytes(raw + slot->start, slot->length);
-            survey.add(part.column, cls, value, has_number, number);
+            survey.add(part.column, cls, value, raw + slot->start, slot->length, has_number, number);
             if (is_number(cls)) {
                 has_number = true;
                 number = value;
@@ -101,9 +116,9 @@ std::vector<Method> choose_methods(const uint8_t *raw, const ParsedLog &log) {
             ++slot;
         }
     }
-    std::vector<Method> methods(set.columns.size());
-    for (uint32_t k = 0; k < methods.size(); ++k) methods[k] = survey.best(k, set.columns[k].cls);
-    return methods;
+    std::vector<Plan> plans(set.columns.size());
+    for (uint32_t k = 0; k < plans.size(); ++k) plans[k] = survey.best(k, set.columns[k].cls);
+    return plans;
 }
 
 }  // namespace
@@ -116,8 +131,7 @@ std::vector<uint8_t> encode_rows(const uint8_t *raw, size_t size, const ParsedLo
     RowModel<BinaryEncoder> model(coder, raw, size);
     std::vector<uint8_t> text = log.templates.text;
     model.templates(text, text.size());
-    std::vector<Method> methods = choose_methods(raw, log);
-    model.methods(log.templates, methods);
+    model.plans(log.templates, choose_plans(raw, log));
     for (size_t k = 0; k < log.lines(); ++k) {
         model.line(log.templates, log.line_template[k], log.slots.data() + log.line_slots[k]);
         if (k + 1 < log.lines() || log.final_newline) model.newline();
@@ -140,8 +154,7 @@ void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t siz
     model.templates(text, template_bytes);
     const TemplateSet set = read_templates(std::move(text));
     require(set.count() != 0 || lines == 0, "log lines without templates");
-    std::vector<Method> methods;
-    model.methods(set, methods);
+    model.plans(set, {});
     for (uint64_t k = 0; k < lines; ++k) {
         model.line(set, 0, nullptr);
         if (k + 1 < lines || (lines_and_end & 1)) model.newline();

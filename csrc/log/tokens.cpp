@@ -1,5 +1,6 @@
 #include "log/tokens.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -41,6 +42,8 @@ constexpr uint64_t kPowers[19] = {1u,
 constexpr char kMonths[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 constexpr char kSeparators[] = "\0.,:";
 constexpr char kDateSeparators[] = "-/.";
+
+constexpr size_t kMinHead = 8, kMaxHead = 160;  // bytes of a line that may be its head
 
 bool is_digit(uint8_t c) { return kKinds[c] == kDigit; }
 
@@ -138,6 +141,15 @@ size_t match_epoch(const uint8_t *p, size_t left, uint8_t &cls) {  // p begins w
     return 11 + n;
 }
 
+// Where the message of a line seems to begin: after the first colon or bracket that a blank follows.
+size_t head_size(const uint8_t *line, size_t size) {
+    const size_t most = std::min(size, kMaxHead);
+    for (const char mark : {':', ']'})
+        for (size_t k = kMinHead; k + 1 < most; ++k)
+            if (line[k] == mark && line[k + 1] == ' ') return k + 2;
+    return 0;
+}
+
 }  // namespace
 
 bool is_slot_class(uint8_t c) {
@@ -162,8 +174,10 @@ void scan(const uint8_t *line, size_t size, Cut cut, uint32_t base, std::vector<
     const auto add = [&](size_t start, size_t length, uint8_t cls) {
         slots.push_back({static_cast<uint32_t>(base + start), static_cast<uint32_t>(length), cls});
     };
-    if (cut == Cut::line) {
-        if (size) add(0, size, kLine);
+    if (cut == Cut::line || cut == Cut::head) {
+        const size_t head = cut == Cut::head ? head_size(line, size) : 0;
+        scan(line, head, Cut::values, base, slots);
+        if (size > head) add(head, size - head, kLine);
         return;
     }
     const uint8_t *const end = line + size;

@@ -38,7 +38,9 @@ struct Slot {
 };
 
 // What is cut out of a line, from the least to the most.
-enum class Cut : uint8_t { values, quotes, words, line };
+// values: what has a class of its own; quotes: also what stands in quotation marks; words: also words; head: values up to where
+// the message seems to begin, then the rest as one; line: all as one.
+enum class Cut : uint8_t { values, quotes, words, head, line };
 
 // The slots of line[0, size), in order. `base` is added to their starts. Lines are shorter than 2^24 bytes.
 void scan(const uint8_t *line, size_t size, Cut cut, uint32_t base, std::vector<Slot> &slots);
