@@ -29,7 +29,8 @@ _STREAM_LEVEL = 9  # of zstd, for the streams of `fast`: tried 3 to 15, docs/not
 _FALLBACK_LEVEL = {"fast": 3, "default": 9, "high": 19, "max": 19}
 
 _GRAM_BITS = range(9, 19)  # log2 of the sizes that a frame's filter may have
-_GRAM_SHARE = 48  # the filter takes at most this part of the payload
+_GRAM_SHARE = 32  # the filter takes at most this part of the payload
+_GRAM_FILL = 0.3  # and no more than it needs: it is folded while fewer of its bits are set
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,7 @@ class LogsCodec:
         coded = self._encode(raw, level, base)
         lines = bytearray()
         put_uvarint(lines, _core.count_newlines(raw) << 1 | (raw[-1:].tobytes() == b"\n"))
-        bits = min(_GRAM_BITS[-1], (8 * len(coded) // _GRAM_SHARE).bit_length() - 1)
-        grams = bytes((bits,)) + _core.collect_grams(raw, bits) if bits in _GRAM_BITS else b"\0"
-        return coded[:1] + bytes(lines) + grams + coded[1:]
+        return coded[:1] + bytes(lines) + _gram_filter(raw, len(coded)) + coded[1:]
 
     def _encode(self, raw: memoryview, level: str, base: memoryview | None) -> bytes:
         if base is None and level == "fast":
@@ -116,9 +115,25 @@ class LogsCodec:
         else:
             _core.join_log_columns(_unpack_streams(summary.body, len(out)), out)
 
+    def summarise(self, payload: memoryview, params: bytes, version: int) -> Summary:
+        """What a frame says of its text without being decoded."""
+        return summarise(payload)
+
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
         summary = summarise(payload)
         return {"method": _METHODS[summary.method], "newlines": summary.newlines, "filter_bytes": len(summary.grams)}
+
+
+def _gram_filter(raw: memoryview, payload_size: int) -> bytes:
+    """log2 of the filter's bits, and the filter; a zero byte for a payload too small to have one."""
+    bits = min(_GRAM_BITS[-1], (8 * payload_size // _GRAM_SHARE).bit_length() - 1)
+    if bits not in _GRAM_BITS:
+        return b"\0"
+    grams = np.unpackbits(np.frombuffer(_core.collect_grams(raw, bits), np.uint8), bitorder="little")
+    while bits > _GRAM_BITS[0] and grams.mean() < _GRAM_FILL:
+        grams = grams.reshape(-1, 2).max(1)  # a hash of one bit less
+        bits -= 1
+    return bytes((bits,)) + np.packbits(grams, bitorder="little").tobytes()
 
 
 def _pack_stream(stream: bytes) -> bytes:
