@@ -134,7 +134,7 @@ class Bzip3(_WholeFile):
 class Ppmd(_WholeFile):
     level: str = "16"
     packages: Sequence[str] = ("pyppmd",)
-    options: str = "PPMd variant H of the order that the level says, 256 MiB"
+    options: str = "PPMd variant I of the order that the level says, 256 MiB"
     module: str = "pyppmd"
 
     @property
@@ -142,9 +142,7 @@ class Ppmd(_WholeFile):
         return f"ppmd:{self.level}"
 
     def encode(self, prepared: bytes) -> list[bytes]:
-        encoder = importlib.import_module(self.module).Ppmd7Encoder(int(self.level), 256 << 20)
-        return [len(prepared).to_bytes(8, "little") + encoder.encode(prepared) + encoder.flush()]
+        return [importlib.import_module(self.module).compress(prepared, max_order=int(self.level), mem_size=256 << 20)]
 
     def decode(self, pieces: list[bytes]) -> list[Buffer]:
-        decoder = importlib.import_module(self.module).Ppmd7Decoder(int(self.level), 256 << 20)
-        return [decoder.decode(pieces[0][8:], int.from_bytes(pieces[0][:8], "little"))]
+        return [importlib.import_module(self.module).decompress(pieces[0], max_order=int(self.level), mem_size=256 << 20)]
