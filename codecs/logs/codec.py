@@ -28,8 +28,11 @@ _STREAMS = 6
 _STREAM_LEVEL = 9  # of zstd, for the streams of `fast`: tried 3 to 15, docs/notes/logs.md
 _FALLBACK_LEVEL = {"fast": 3, "default": 9, "high": 19, "max": 19}
 
+_POOR_RATIO = 5  # below it zstd might do as well, and is tried
+
 _GRAM_BITS = range(9, 19)  # log2 of the sizes that a frame's filter may have
 _GRAM_SHARE = 32  # the filter takes at most this part of the payload
+_LARGE = 1 << 20  # raw bytes of a frame that is worth skipping, however well it packs
 _GRAM_FILL = 0.3  # and no more than it needs: it is folded while fewer of its bits are set
 
 
@@ -86,21 +89,21 @@ class LogsCodec:
         return FRAME
 
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
-        coded = self._encode(raw, level, base)
+        coded = self._encode(raw, level) if base is None else None
+        if coded is None or _POOR_RATIO * len(coded) > len(raw):
+            plain = bytes((ZSTD,)) + zstd.compress(raw, _FALLBACK_LEVEL[level], base=base)
+            coded = plain if coded is None or len(plain) < len(coded) else coded
         lines = bytearray()
         put_uvarint(lines, _core.count_newlines(raw) << 1 | (raw[-1:].tobytes() == b"\n"))
         return coded[:1] + bytes(lines) + _gram_filter(raw, len(coded)) + coded[1:]
 
-    def _encode(self, raw: memoryview, level: str, base: memoryview | None) -> bytes:
-        if base is None and level == "fast":
+    def _encode(self, raw: memoryview, level: str) -> bytes | None:
+        """The frame as a log; None where its lines are too little alike."""
+        if level == "fast":
             streams = _core.split_log_columns(raw)
-            if streams is not None:
-                return bytes((COLUMNS,)) + b"".join(map(_pack_stream, streams))
-        elif base is None:
-            rows = _core.encode_log_rows(raw)
-            if rows is not None:
-                return bytes((ROWS,)) + rows
-        return bytes((ZSTD,)) + zstd.compress(raw, _FALLBACK_LEVEL[level], base=base)
+            return None if streams is None else bytes((COLUMNS,)) + b"".join(map(_pack_stream, streams))
+        rows = _core.encode_log_rows(raw)
+        return None if rows is None else bytes((ROWS,)) + rows
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params:
@@ -127,6 +130,8 @@ class LogsCodec:
 def _gram_filter(raw: memoryview, payload_size: int) -> bytes:
     """log2 of the filter's bits, and the filter; a zero byte for a payload too small to have one."""
     bits = min(_GRAM_BITS[-1], (8 * payload_size // _GRAM_SHARE).bit_length() - 1)
+    if len(raw) >= _LARGE:
+        bits = max(bits, _GRAM_BITS[0] + 1)
     if bits not in _GRAM_BITS:
         return b"\0"
     grams = np.unpackbits(np.frombuffer(_core.collect_grams(raw, bits), np.uint8), bitorder="little")

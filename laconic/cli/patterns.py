@@ -99,6 +99,8 @@ class _Translation:
         if operator and c in b"+?" and not fresh:
             self._repeat(bytes((c,)))
             return at + 1, False
+        if self.extended and fresh and not escaped and c in b"*+?":  # nothing to repeat: grep passes over it
+            return at + 1, True
         if operator and c == ord("{") and not fresh:
             return self._bounds(at), False
         if not escaped:
