@@ -363,7 +363,8 @@ void join_columns(const StreamViews &streams, uint8_t *out, size_t size) {
     std::span<const uint8_t> head = streams[kHead];
     const uint64_t lines_and_end = get_varint(head);
     const uint64_t lines = lines_and_end >> 1;
-    const TemplateSet set = read_templates({streams[kTemplates].begin(), streams[kTemplates].end()});
+    require(streams[kTemplates].size() <= max_template_bytes(size), "log templates of more bytes than the frame can need");
+    const TemplateSet set = read_templates({streams[kTemplates].begin(), streams[kTemplates].end()}, max_columns(size));
     std::span<const uint8_t> id_planes = streams[kIds];
     const unsigned id_width = set.count() > 256 ? 2 : 1;
     require(id_planes.size() == lines * id_width && lines <= size, "a log has another number of lines than of template numbers");

@@ -179,7 +179,7 @@ ParsedLog parse_log(const uint8_t *raw, size_t size) {
         log.slots.insert(log.slots.end(), slots.begin() + line.slots, slots.begin() + line.slots + line.count);
     }
     log.line_slots.push_back(static_cast<uint32_t>(log.slots.size()));
-    log.templates = read_templates(std::move(text));
+    log.templates = read_templates(std::move(text), SIZE_MAX);
     return log;
 }
 

@@ -22,7 +22,10 @@ struct ParsedLog {
 
     size_t lines() const { return line_template.size(); }
     // Whether these are lines that programs wrote: most belong to templates.
-    bool pays(size_t raw_size) const { return raw_size && 2 * whole <= raw_size; }
+    bool pays(size_t raw_size) const {
+        return raw_size && 2 * whole <= raw_size && templates.text.size() <= max_template_bytes(raw_size) &&
+               templates.columns.size() <= max_columns(raw_size);
+    }
 };
 
 // raw: at most 2^25 bytes.

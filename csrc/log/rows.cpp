@@ -146,13 +146,13 @@ void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t siz
     const uint64_t template_bytes = get_varint(in);
     const uint64_t lines_and_end = get_varint(in);
     const uint64_t lines = lines_and_end >> 1;
-    require(template_bytes <= 2 * size + 8, "log templates of more bytes than the frame can need");
+    require(template_bytes <= max_template_bytes(size), "log templates of more bytes than the frame can need");
     require(lines <= size, "more log lines than bytes");
     BinaryDecoder coder(in);
     RowModel<BinaryDecoder> model(coder, out, size);
     std::vector<uint8_t> text;
     model.templates(text, template_bytes);
-    const TemplateSet set = read_templates(std::move(text));
+    const TemplateSet set = read_templates(std::move(text), max_columns(size));
     require(set.count() != 0 || lines == 0, "log lines without templates");
     model.plans(set, {});
     for (uint64_t k = 0; k < lines; ++k) {

@@ -8,7 +8,7 @@
 
 namespace laconic::logs {
 
-TemplateSet read_templates(std::vector<uint8_t> text) {
+TemplateSet read_templates(std::vector<uint8_t> text, size_t most_columns) {
     TemplateSet set;
     set.text = std::move(text);
     const uint8_t *const data = set.text.data();
@@ -33,6 +33,7 @@ TemplateSet read_templates(std::vector<uint8_t> text) {
             // Two beginnings with one hash share a column, which costs a little; but never two classes.
             if (added || set.columns[column->second].cls != cls) {
                 column->second = static_cast<uint32_t>(set.columns.size());
+                if (set.columns.size() >= most_columns) throw CorruptData("too many log columns");
                 set.columns.push_back({cls});
             }
             set.parts.push_back({literal, at - literal, column->second});

@@ -13,7 +13,11 @@ namespace laconic::logs {
 
 constexpr uint8_t kSlot = 0x01;  // lines that contain this byte are kept whole
 constexpr size_t kMaxTemplates = 65535;
-constexpr size_t kMaxTemplateBytes = size_t{1} << 23;  // of all templates of a frame together, and twice the frame's raw bytes
+
+// What the templates of a frame may take: a few bytes must not unpack to more than a small multiple of the frame. A parse that
+// needs more does not pay.
+constexpr size_t max_template_bytes(size_t raw_size) { return raw_size / 2 + 4096; }
+constexpr size_t max_columns(size_t raw_size) { return raw_size / 16 + 1024; }
 
 struct Column {
     uint8_t cls;
@@ -37,7 +41,7 @@ struct TemplateSet {
     std::span<const Part> of(size_t t) const { return {parts.data() + first[t], parts.data() + first[t + 1]}; }
 };
 
-// Reads the stored form; CorruptData if it is none.
-TemplateSet read_templates(std::vector<uint8_t> text);
+// Reads the stored form; CorruptData if it is none, or has more than most_columns.
+TemplateSet read_templates(std::vector<uint8_t> text, size_t most_columns);
 
 }  // namespace laconic::logs
