@@ -62,9 +62,9 @@ public:
     RowModel(Coder &coder, Byte *frame, size_t size)
         : frame_(frame),
           size_(size),
-          mixer_(coder, std::clamp<unsigned>(std::bit_width(size >> 6), 10, 18)),
-          expected_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 7), 10, 17)),
-          matches_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 5), 10, 18)) {}
+          mixer_(coder, std::clamp<unsigned>(std::bit_width(size >> 2), 10, 18)),
+          expected_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 5), 10, 17)),
+          matches_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 2), 10, 18)) {}
 
     // The templates' stored form. Decoding: `size` bytes are appended to text.
     void templates(std::vector<uint8_t> &text, size_t size);
