@@ -110,3 +110,39 @@ class Lz4(_WholeFile):
 
     def decode(self, pieces: list[bytes]) -> list[Buffer]:
         return [importlib.import_module(self.module).decompress(pieces[0])]
+
+
+@dataclass(frozen=True)
+class Bzip3(_WholeFile):
+    level: str = "16"
+    packages: Sequence[str] = ("bzip3",)
+    options: str = "blocks of as many MiB as the level says"
+    module: str = "bz3"
+
+    @property
+    def name(self) -> str:
+        return f"bzip3:{self.level}"
+
+    def encode(self, prepared: bytes) -> list[bytes]:
+        return [importlib.import_module(self.module).compress(prepared, int(self.level) << 20)]
+
+    def decode(self, pieces: list[bytes]) -> list[Buffer]:
+        return [importlib.import_module(self.module).decompress(pieces[0])]
+
+
+@dataclass(frozen=True)
+class Ppmd(_WholeFile):
+    level: str = "16"
+    packages: Sequence[str] = ("pyppmd",)
+    options: str = "PPMd variant I of the order that the level says, 256 MiB"
+    module: str = "pyppmd"
+
+    @property
+    def name(self) -> str:
+        return f"ppmd:{self.level}"
+
+    def encode(self, prepared: bytes) -> list[bytes]:
+        return [importlib.import_module(self.module).compress(prepared, max_order=int(self.level), mem_size=256 << 20)]
+
+    def decode(self, pieces: list[bytes]) -> list[Buffer]:
+        return [importlib.import_module(self.module).decompress(pieces[0], max_order=int(self.level), mem_size=256 << 20)]

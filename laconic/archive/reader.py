@@ -221,6 +221,26 @@ class ArchiveReader:
         part, entry = self._entry(name)
         return self._reader.blocks(part, entry, max(0, start), min(stop, entry.size))
 
+    def summaries(self, name: str) -> Iterator[tuple[int, int, Any]]:
+        """(start, stop, summary) of the frames of an entry: what their codec tells of raw bytes [start, stop) without decoding them.
+
+        A summary has `newlines`, `ends_line` and `may_hold(literal)` (codecs that have a method `summarise`); None where nothing is told.
+        """
+        part, entry = self._entry(name)
+        stream = self._reader.check_extent(part, entry)
+        for i in stream.frames(entry.start, entry.start + entry.size) if stream else ():
+            assert stream is not None
+            a, b = stream.ends[i] - entry.start, stream.ends[i + 1] - entry.start
+            summary = self._summary(stream, i) if a >= 0 and b <= entry.size else None
+            yield max(0, a), min(b, entry.size), summary
+
+    def _summary(self, stream: Any, i: int) -> Any:
+        head, payload = self._reader.frame(stream, i)
+        if head.type == f.COPY or not head.codec:
+            return None
+        summarise = getattr(self._reader.decoder.codec_of(head, "the frame"), "summarise", None)
+        return summarise(payload, codec_params(head, "the frame"), head.version) if summarise else None
+
     @property
     def gaps(self) -> list[tuple[int, int]]:
         """(offset, length) of damaged bytes that a scan found."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "info": "laconic.cli.show",
     "verify": "laconic.cli.show",
     "cat": "laconic.cli.show",
+    "grep": "laconic.cli.grep",
     "salvage": "laconic.cli.salvage",
 }
 

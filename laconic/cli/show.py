@@ -129,17 +129,28 @@ def verify_command(archives: tuple[str, ...], base: tuple[Path, ...], jobs: int 
 @click.argument("archive")
 @click.argument("entries", nargs=-1, metavar="[ENTRY]...")
 @click.option("--range", "bounds", metavar="A:B", help="Only bytes A to B of the entry (slice rules).")
+@click.option("--lines", "line_bounds", metavar="A:B", help="Only lines A to B of the entry (slice rules, from 0).")
 @base_option
 @jobs_option
-def cat_command(archive: str, entries: tuple[str, ...], bounds: str | None, base: tuple[Path, ...], jobs: int | None) -> int:
+def cat_command(
+    archive: str, entries: tuple[str, ...], bounds: str | None, line_bounds: str | None, base: tuple[Path, ...], jobs: int | None
+) -> int:
     """Write the raw bytes of entries (default: all files) to standard output. Text may go to a terminal."""
     with open_archive(archive, base=bases(base), jobs=jobs) as opened:
         names = list(entries) or [n for n in opened.names() if opened.entry(n).type not in ("tensor", "dir", "symlink", "value")]
-        if bounds is not None:
-            if len(names) != 1:
-                raise Failed("--range needs exactly one entry")
-            start, stop = _parse_range(bounds, opened.entry(names[0]).size)
-            _output().write(b"".join(opened.raw_range(names[0], start, stop)))
+        if bounds is not None or line_bounds is not None:
+            if len(names) != 1 or None not in (bounds, line_bounds):
+                raise Failed("--range and --lines need exactly one entry, and exclude each other")
+            name = names[0]
+            if bounds is not None:
+                start, stop = _parse_range(bounds, opened.entry(name).size)
+                blocks = opened.raw_range(name, start, stop)
+            else:
+                from laconic.cli.lines import count_lines, read_lines
+
+                blocks = read_lines(opened, name, *_parse_range(line_bounds or "", count_lines(opened, name)))
+            for block in blocks:
+                _output().write(block)
             return 0
         for name in names:
             for block in opened.blocks(name):
@@ -152,9 +163,9 @@ def _parse_range(text: str, size: int) -> tuple[int, int]:
     try:
         start, stop, _ = slice(int(first) if first else None, int(last) if last else None).indices(size)
     except ValueError:
-        raise click.UsageError(f"--range {text!r} is not A:B") from None
+        raise click.UsageError(f"the range {text!r} is not A:B") from None
     if not colon:
-        raise click.UsageError(f"--range {text!r} is not A:B")
+        raise click.UsageError(f"the range {text!r} is not A:B")
     return start, max(start, stop)
 
 

@@ -10,11 +10,11 @@ import pytest
 from bench import tensors
 from bench.codec import Codec, Source
 from bench.measure import same_bytes
-from bench.peers.general import Brotli, Bzip2, Lz4, Xz, Zstd
+from bench.peers.general import Brotli, Bzip2, Bzip3, Lz4, Ppmd, Xz, Zstd
 from bench.peers.tensor import Blosc2, OpenZL, ZipNN
 
 PEERS: list[Codec] = [
-    *(Zstd("3"), Xz("6"), Xz("9e"), Brotli("5"), Bzip2(), Lz4()),
+    *(Zstd("3"), Xz("6"), Xz("9e"), Brotli("5"), Bzip2(), Bzip3(), Lz4(), Ppmd("6")),
     *(OpenZL("Huffman"), OpenZL("Fse"), OpenZL("Compress"), ZipNN()),
     *(Blosc2("SHUFFLE", "ZSTD", "5"), Blosc2("BITSHUFFLE", "LZ4", "5")),
 ]
