@@ -303,7 +303,7 @@ def parse_meta(data: bytes) -> dict[str, Any]:
     if not data:
         return {}
     try:
-        meta = cbor2.loads(data)
+        meta: dict[str, Any] = cbor2.loads(data)
     except (cbor2.CBORDecodeError, UnicodeDecodeError) as e:
         raise DamageError("metadata") from e
     need(isinstance(meta, dict) and plain(meta), "metadata")
@@ -350,7 +350,8 @@ class Table:
             name = names.take(name_size).decode("utf-8", "surrogateescape")
             meta, hash_ = parse_meta(metas.take(meta_size)), hashes[16 * i : 16 * i + 16]
             shape = tuple(next(shapes) for _ in range(ndim))
-            entry = Entry(name, *signatures[signature], shape, meta, size, hash_ if any(hash_) else b"")
+            type_, kind, dtype = signatures[signature]
+            entry = Entry(name, type_, kind, dtype, shape, meta, size, hash_ if any(hash_) else b"")
             entry.base = bases[16 * base - 16 : 16 * base] if base else b""
             entry.stream, entry.start = stream, start
             self.entries.append(entry)
