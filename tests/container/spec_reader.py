@@ -130,9 +130,8 @@ def parse_header(data: bytes, at: int) -> int:
     header = Cursor(data, at).take(HEADER_SIZE)
     need(header[:8] == HEADER_MAGIC, "no header")
     need(int.from_bytes(header[11:], "little") == xxhash.xxh3_64_intdigest(header[:11]) & 0xFFFF, "header check")
-    if header[8:10] != b"\1\0":
-        raise UnknownError("version of the format")
-    need(header[10] in (0, SINGLE, COPIES, SINGLE | COPIES), "header flags")
+    if header[8] != 1 or header[10] & ~(SINGLE | COPIES):
+        raise UnknownError("version of the format, or flags of a part")
     return header[10]
 
 
@@ -157,7 +156,8 @@ def parse_frame(data: bytes, start: int, *, single: bool = False, limit: int | N
     need(kind not in (DATA, COPY, OBJECT) or raw_size <= FRAME_LIMIT, "frame too large")
     need(kind not in (OPEN, ENTRIES) or raw_size <= TABLE_LIMIT, "table too large")
     need(stored_size <= raw_size + 64, "stored size")
-    need(kind == COPY or codec != "stored" or stored_size == raw_size, "stored size")
+    if codec == "stored":
+        need((kind == COPY or stored_size == raw_size) and not flags & HAS_BASE, "stored frame")
     params_size = head.uvarint()
     need(params_size <= 1024, "parameters too large")
     params, descriptor = head.take(params_size), b""
@@ -165,6 +165,7 @@ def parse_frame(data: bytes, start: int, *, single: bool = False, limit: int | N
         p = Cursor(params)
         descriptor = p.take(p.uvarint())
         params = params[p.at :]
+    need(codec != "stored" or not params, "parameters of a stored frame")
     base = (head.take(16), head.uvarint()) if flags & HAS_BASE else None
     raw_check = head.fixed(8)
     payload_check = head.fixed(4) if flags & PAYLOAD_CHECK else None
@@ -302,7 +303,7 @@ def parse_meta(data: bytes) -> dict[str, Any]:
     if not data:
         return {}
     try:
-        meta = cbor2.loads(data)
+        meta: dict[str, Any] = cbor2.loads(data)
     except (cbor2.CBORDecodeError, UnicodeDecodeError) as e:
         raise DamageError("metadata") from e
     need(isinstance(meta, dict) and plain(meta), "metadata")
@@ -327,7 +328,6 @@ class Table:
             counts = Cursor(self.columns.get(21, b""))
             self.counts = (counts.uvarint(), counts.uvarint()) if counts.data else (0, 0)
             counts.finish()
-            need(max(self.counts) <= len(data), "counts")
         signatures, c = [], Cursor(self.columns.get(2, b""))
         while c.at < c.end:
             signatures.append(parse_signature(c))
@@ -346,11 +346,12 @@ class Table:
             need(base <= len(bases) // 16, "base")
             start = (start + (end if stream == before else 0)) % (1 << 64)
             end, before = start + size, stream
-            need(not size or end <= SIZE_LIMIT, "extent of an entry")
+            need(end <= SIZE_LIMIT, "extent of an entry")
             name = names.take(name_size).decode("utf-8", "surrogateescape")
             meta, hash_ = parse_meta(metas.take(meta_size)), hashes[16 * i : 16 * i + 16]
             shape = tuple(next(shapes) for _ in range(ndim))
-            entry = Entry(name, *signatures[signature], shape, meta, size, hash_ if any(hash_) else b"")
+            type_, kind, dtype = signatures[signature]
+            entry = Entry(name, type_, kind, dtype, shape, meta, size, hash_ if any(hash_) else b"")
             entry.base = bases[16 * base - 16 : 16 * base] if base else b""
             entry.stream, entry.start = stream, start
             self.entries.append(entry)
@@ -387,6 +388,7 @@ class Archive:
         self.streams: list[Stream] = []
         self.placed: list[tuple[Entry, Stream | None]] = []
         self.decoded: dict[int, bytes] = {}
+        self.decoding: set[int] = set()  # where the frames begin that are coded against what is looked for
 
     def table(self, frame: Frame) -> Table:
         need(frame.base is None and not frame.params, "a table with base or parameters")
@@ -405,11 +407,15 @@ class Archive:
             return self.decoded[frame.start]
         base = None
         if frame.base is not None:
-            content, start = self.base(frame.base[0]), frame.base[1]
+            self.decoding.add(frame.start)
+            try:
+                content, start = self.base(frame.base[0]), frame.base[1]
+            finally:
+                self.decoding.remove(frame.start)
             need(start + frame.raw_size <= len(content), "range of the base")
             base = content[start : start + frame.raw_size]
         if frame.type == COPY:
-            need(frame.codec == "stored" and base is None and not frame.params, "codec of a copy")
+            need(frame.codec == "stored", "codec of a copy")
             c = Cursor(frame.payload)
             source, start = self.stream_before(c.uvarint(), frame.start), c.uvarint()
             c.finish()
@@ -429,6 +435,14 @@ class Archive:
             for entry in entries.values():
                 if entry.refused is None and (entry.hash or xxhash.xxh3_128_digest(entry.raw)) == hash_:
                     return entry.raw
+        for entry, stream in self.placed:
+            if stream is not None and entry.hash in (hash_, b"") and not any(frame.start in self.decoding for frame in stream.frames):
+                try:
+                    raw = b"".join(self.range(stream, entry.start, entry.size))
+                except (UnknownError, BaseError):
+                    continue
+                if xxhash.xxh3_128_digest(raw) == hash_:
+                    return raw
         raise BaseError(hash_.hex())
 
     def range(self, stream: Stream, start: int, size: int, copied_by: Frame | None = None) -> Iterator[bytes]:
@@ -456,6 +470,7 @@ class Archive:
         parse_header(self.data, start)
         table = self.table(index)
         s, f = table.counts
+        need(20 * f <= index.start - start and s <= f + len(table.entries) + 1, "counts")
         ids, counts = table.ints(16, s), table.ints(17, s)
         need(sum(counts) == f, "frames of the streams")
         listed = iter(zip(table.ints(18, f), table.ints(19, f), table.ints(20, f), strict=True))
@@ -464,7 +479,7 @@ class Archive:
             stream = Stream(id_)
             for gap, length, raw_size in islice(listed, count):
                 at = (at + gap) % (1 << 64)
-                need(start < at and at + length <= index.start, "frame outside its region")
+                need(start < at and length >= 20 and at + length <= index.start, "frame outside its region")
                 frame = parse_frame(self.data, at, limit=at + length)
                 expected = (id_, stream.size, raw_size, at + length)
                 need(
@@ -478,7 +493,7 @@ class Archive:
         need(all(a[1] <= b[0] for a, b in pairwise(extents)), "frames overlap")
         self.streams += streams
         for entry in table.entries:
-            need(not entry.size or entry.stream < s, "stream of an entry")
+            need(entry.stream < max(1, s), "stream of an entry")
             self.placed.append((entry, streams[entry.stream] if entry.size else None))
 
     def forward(self, end: int) -> None:
@@ -492,13 +507,17 @@ class Archive:
         """The part at `start`, frame by frame; returns its end."""
         flags, at = parse_header(self.data, start), start + HEADER_SIZE
         streams: dict[int, Stream] = {}
-        tables: list[tuple[Frame, Table]] = []
+        entries: list[Entry] = []
+        named: set[int] = set()
         while (frame := parse_frame(self.data, at)).type != INDEX:
             at = frame.end
             if frame.type in (OPEN, ENTRIES):
-                tables.append((frame, self.table(frame)))
+                table = self.table(frame).entries
+                named |= {entry.stream for entry in table}
+                entries += table if frame.type == ENTRIES else []
                 continue
             need(frame.type == DATA or flags & COPIES, "copy in a part without copies")
+            need(frame.stream in named, "data before the table that names its stream")
             stream = streams.setdefault(frame.stream, Stream(frame.stream))
             need(frame.raw_start == stream.size, "gap in a stream")
             stream.frames.append(frame)
@@ -506,12 +525,7 @@ class Archive:
         covered, index_size = parse_trailer(self.data, end)
         need(index_size == frame.end - frame.start and end - covered <= start, "trailer")
         self.streams += streams.values()
-        for frame, table in tables:
-            for entry in table.entries:
-                if frame.type == OPEN:
-                    entry.size = streams[entry.stream].size if entry.stream in streams else 0
-                place = streams.get(entry.stream) or self.stream_before(entry.stream, frame.start) if entry.size else None
-                self.placed.append((entry, place))
+        self.placed += [(entry, streams.get(entry.stream)) for entry in entries]
         return end
 
     def finish(self) -> dict[str, Entry]:
