@@ -46,7 +46,21 @@ def weights() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"weights": weights}
+def entropy() -> str:
+    """Decoding speed of the static coders by instruction set, beside peers of the same run or machine."""
+    blocks = [row for row in rows("entropy_blocks") if row["set"] == "bf16_exponents"]
+    peers = [row for row in rows("entropy_blocks_peers") if row["set"] == "bf16_exponents"]
+    lines = ["| bf16 exponents | bits a symbol | encode MB/s | decode MB/s |", "|---|---|---|---|"]
+    shown = [row for row in blocks if row["codec"] in ("laconic:A", "laconic:B") or row["codec"].startswith(("zstd", "constriction"))]
+    shown += [row for row in peers if row["codec"] == "zstd:huf4x" or (row["codec"] == "htscodecs:r32x16-o0" and row["isa"] == "avx512")]
+    for row in shown:
+        isa = f" {row['isa']}" if row.get("isa") else ""
+        bits = 8 * row["stored_bytes"] / row["raw_bytes"]
+        lines.append(f"| {row['codec']}{isa} | {bits:.3f} | {row['encode_mbps']:,.0f} | {row['decode_mbps']:,.0f} |")
+    return "\n".join(lines)
+
+
+TABLES = {"weights": weights, "entropy": entropy}
 
 
 def render(text: str) -> str:

@@ -1,6 +1,7 @@
 """Entropy coding: symbols and their probabilities to bits, and back, exactly.
 
-A *model* says how probable each symbol is; a *coder* turns that into bits. Either works with every one of the other kind.
+A *model* says how probable each symbol is; a *coder* turns that into bits. Either works with every one of the
+other kind.
 
     encode, decode                          whole arrays, the fastest way
     Stack                                   interleave models, last in first out; bits-back coding
@@ -10,6 +11,8 @@ A *model* says how probable each symbol is; a *coder* turns that into bits. Eith
     Categorical, CategoricalRows            probabilities or CDFs as arrays, for all symbols or for each
     Bernoulli, Uniform                      decisions; equally probable symbols
     Autoregressive, Compiled                your own function, in Python or compiled
+    encode_block, encode_blocks             bytes without a model of yours: tables are fitted and stored (and decode_...)
+    encode_contexts, encode_order1          a table for each context; ContextTables where both sides know them
 
 >>> import numpy as np
 >>> from laconic import entropy
@@ -21,7 +24,9 @@ True
 True
 """
 
+from laconic.entropy.blocks import block_form, decode_block, decode_blocks, encode_block, encode_blocks
 from laconic.entropy.coders import QueueDecoder, QueueEncoder, Stack
+from laconic.entropy.contexts import ContextTables, decode_contexts, decode_order1, encode_contexts, encode_order1
 from laconic.entropy.custom import Autoregressive, Compiled
 from laconic.entropy.distributions import (
     Bernoulli,
@@ -44,6 +49,7 @@ __all__ = [
     "Categorical",
     "CategoricalRows",
     "Compiled",
+    "ContextTables",
     "Gaussian",
     "GeneralisedGaussian",
     "Laplace",
@@ -55,6 +61,15 @@ __all__ = [
     "QueueEncoder",
     "Stack",
     "Uniform",
+    "block_form",
     "decode",
+    "decode_block",
+    "decode_blocks",
+    "decode_contexts",
+    "decode_order1",
     "encode",
+    "encode_block",
+    "encode_blocks",
+    "encode_contexts",
+    "encode_order1",
 ]

@@ -11,7 +11,7 @@ SYMBOL_TYPES = tuple(np.dtype(name) for name in ("uint8", "int8", "uint16", "int
 
 
 def as_array(x: Any) -> npt.NDArray[Any]:
-    """numpy arrays as they are; torch CPU tensors and other arrays by `__array__` or DLPack, sharing memory; the rest by numpy."""
+    """numpy arrays as they are; torch CPU tensors and the like by `__array__` or DLPack, sharing memory."""
     if isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):

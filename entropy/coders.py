@@ -1,7 +1,8 @@
 """Coders to interleave models with: a stack (rANS, profile C) and a queue (range coder).
 
-Choose the **stack** for bits-back coding, or when the decoder should meet things in the reverse of the order in which they were encoded. Choose
-the **queue** when the decoder needs earlier symbols to know the model of later ones: it decodes in the order of encoding.
+Choose the **stack** for bits-back coding, or when the decoder should meet things in the reverse of the order
+in which they were encoded. Choose the **queue** when the decoder needs earlier symbols to know the model of
+later ones: it decodes in the order of encoding. A coder is for one thread at a time.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def _empty(model: Model, shape: int | Shape | None, dtype: Any) -> npt.NDArray[A
 class Stack:
     """Last in, first out: `pop` returns what was pushed last. Arrays come back whole and in order.
 
-    Starts empty, or from the bytes of an earlier stack (CorruptDataError if they can't be). `pop` takes `shape` (default: the model's; one symbol
-    if it has none) and `dtype`; popping more than was pushed raises CorruptDataError, after which the stack is of no use. Popping
-    *before* pushing, from bits that are there anyway, is bits-back coding: see docs/entropy-models.md.
+    Starts empty, or from the bytes of an earlier stack (CorruptDataError if they can't be). `pop` takes
+    `shape` (default: the model's; one symbol if it has none) and `dtype`; popping more than was pushed raises
+    CorruptDataError, after which the stack is of no use. Popping *before* pushing, from bits that are there
+    anyway, is bits-back coding: see docs/entropy-models.md.
 
     >>> import numpy as np
     >>> from laconic.entropy import Gaussian, Stack, Uniform
@@ -52,7 +54,7 @@ class Stack:
         self._coder = _native.Stack() if message is None else _native.Stack(memoryview(message).cast("B"))
 
     def push(self, symbols: Any, model: Model) -> None:
-        """Encodes `symbols` on top. ValueError or TypeError as for `encode`; the stack is then as it was."""
+        """Encodes `symbols` on top. Errors as for `encode`; the stack is then as it was."""
         a = as_symbols(symbols)
         _check_shape(model, a.shape)
         self._coder.push(model._model, a)
@@ -70,7 +72,7 @@ class Stack:
 
     @property
     def empty(self) -> bool:
-        """True when everything that was pushed has been popped: check it at the end, damage seldom leaves a stack empty."""
+        """True when all that was pushed has been popped. Check it at the end: damage seldom gets there."""
         return bool(self._coder.empty)
 
     def __len__(self) -> int:
@@ -96,7 +98,7 @@ class QueueEncoder:
         self._coder = _native.QueueEncoder()
 
     def push(self, symbols: Any, model: Model) -> None:
-        """Encodes `symbols` behind what is there. ValueError or TypeError as for `encode`; the queue is then as it was."""
+        """Encodes `symbols` at the end. Errors as for `encode`; the queue is then as it was."""
         a = as_symbols(symbols)
         _check_shape(model, a.shape)
         self._coder.push(model._model, a)
@@ -112,7 +114,10 @@ class QueueEncoder:
 
 
 class QueueDecoder:
-    """Reads a message of `QueueEncoder`, given the same models in the same order. CorruptDataError when it ends too early."""
+    """Reads a message of `QueueEncoder`, given the same models in the same order.
+
+    Raises CorruptDataError when the message ends too early.
+    """
 
     def __init__(self, message: Any) -> None:
         self._coder = _native.QueueDecoder(memoryview(message).cast("B"))

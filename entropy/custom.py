@@ -20,10 +20,11 @@ from laconic.entropy.distributions import PROFILE_QUEUE, Categorical, Model
 class Autoregressive(Model):
     """A Python function that says, symbol by symbol, what comes next given what came before.
 
-    next_model(history): `history` is the int32 array of the symbols so far (in C order; read-only); returns probabilities of the next symbol,
-    (K,) floats that sum to 1, or a model of one symbol (`Gaussian(3.5, 2.0)`, ...). It is called once a symbol when encoding and
-    when decoding, and must return the same for the same history, bit for bit: a function that computes in floats on other
-    hardware may not. For speed, use `Compiled`.
+    next_model(history): `history` is the int32 array of the symbols so far (in C order; read-only); returns
+    probabilities of the next symbol, (K,) floats that sum to 1, or a model of one symbol such as
+    `Gaussian(3.5, 2.0)`. It is called once a symbol when encoding and when decoding, and must return the same
+    for the same history, bit for bit: a function that computes in floats on other hardware may not. For
+    speed, use `Compiled`.
 
     >>> import numpy as np
     >>> from laconic.entropy import Autoregressive, decode, encode
@@ -68,19 +69,20 @@ class Autoregressive(Model):
 
 
 class Compiled(Model):
-    """A compiled function that the C++ loop calls for each symbol, without Python in between and without the GIL.
+    """A compiled function that the C++ loop calls for each symbol, without Python and without the GIL.
 
-    address: of a C function (numba: `@cfunc(...)` and its `.address`; ctypes: `cast(f, c_void_p).value`) of type
+    address: of a C function (numba: `@cfunc(...)` and `.address`; ctypes: `cast(f, c_void_p).value`) of type
 
         void next(int64_t position, const int32_t *symbols, uint8_t *state, uint32_t *weights);
 
-    It is called once before each symbol. `symbols[0 .. position-1]` are the symbols so far. `state` is memory of the function's own: at the
-    start of every message a copy of the array `state` (any dtype, aligned to 16 bytes), kept from call to call. It fills
-    `weights[0 .. alphabet-1]` with numbers that sum to 1 .. 2**32 - 1; probabilities are proportional to them, and no symbol has less
-    than 2**-24. Integer arithmetic is the same everywhere; floats are the caller's risk.
+    It is called once before each symbol. `symbols[0 .. position-1]` are the symbols so far. `state` is memory
+    of the function's own: at the start of every message a copy of the array `state` (any dtype, aligned to 16
+    bytes), kept from call to call. It fills `weights[0 .. alphabet-1]` with numbers that sum to 1 .. 2**32-1;
+    probabilities are proportional to them, and no symbol has less than 2**-24. Integer arithmetic is the same
+    everywhere; floats are the caller's risk.
 
-    alphabet: K, symbols are 0 .. K-1. Raises ValueError when the weights of a position do not sum to 1 .. 2**32 - 1. The function must not
-    raise or write outside its arrays: nothing protects from that.
+    alphabet: K, symbols are 0 .. K-1. Raises ValueError when weights do not sum to 1 .. 2**32-1. The function
+    must not raise or write outside its arrays: nothing protects from that.
     """
 
     profile: ClassVar[int] = PROFILE_QUEUE

@@ -1,11 +1,12 @@
 """Models: how probable each symbol is, as integers that are the same on every machine.
 
-A model is an immutable object. It describes either any number of symbols that are all alike (`shape` is None) or an array of symbols of its
-`shape`, each with its own distribution. Every model works with every coder: `encode`/`decode` for whole arrays, `Stack` and `QueueEncoder`/
-`QueueDecoder` to interleave models.
+A model is an immutable object. It describes either any number of symbols that are all alike (`shape` is None)
+or an array of symbols of its `shape`, each with its own distribution. Every model works with every coder:
+`encode`/`decode` for whole arrays, `Stack` and `QueueEncoder`/`QueueDecoder` to interleave models.
 
-Parameters are rounded to fixed grids first; from there on everything is integer arithmetic, so a decoder on another machine can't disagree
-with the encoder as long as it is given the same parameters, bit for bit. docs/entropy-models.md has the grids and what they cost.
+Parameters are rounded to fixed grids first; from there on everything is integer arithmetic, so a decoder on
+another machine can't disagree with the encoder as long as it is given the same parameters, bit for bit.
+docs/entropy-models.md has the grids and what they cost.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ PROFILE_QUEUE = 2  # range coder
 
 
 class Model:
-    """What all models share. `shape`: None (any number of symbols, all alike) or the shape of the symbols that the model describes."""
+    """What all models share.
+
+    `shape`: None (any number of symbols, all alike) or the shape of the symbols that the model describes.
+    """
 
     profile: ClassVar[int] = PROFILE_C
     shape: Shape | None
@@ -43,9 +47,10 @@ class Model:
 
 
 class LocationScale(Model):
-    """A distribution with a mean and a scale for each symbol, over integers. Use `Gaussian`, `Laplace`, `Logistic`, `GeneralisedGaussian`.
+    """A distribution with a mean and a scale for each symbol, over integers: what its subclasses share.
 
-    `parameters`: int64 array of the model's shape, `mean * 2**24 + family * 256 + scale index` with the mean rounded to 1/256.
+    `parameters`: int64 array of the model's shape, `m * 65536 + family * 256 + scale index`,
+    m being the mean in 1/256.
     """
 
     parameters: npt.NDArray[np.int64]
@@ -72,9 +77,12 @@ def _family(code: int) -> npt.NDArray[np.uint8]:
 class Gaussian(LocationScale):
     """Gaussian over integers: P(x) is the mass between x - 1/2 and x + 1/2.
 
-    mean: float array, |mean| <= 2**32, rounded to 1/256. scale: standard deviation > 0, to the nearest of 2**((k - 64) / 16), k = 0 .. 255
-    (1/16 to 3914; what is outside is moved to the nearer end). They are broadcast; scalars describe any number of symbols.
-    Raises ValueError for not-a-number, infinities, or scale <= 0. Symbols far out (together 2**-16 of the mass) cost about 22 bits and more.
+    mean: float array, |mean| <= 2**32, rounded to 1/256.
+    scale: standard deviation > 0, to the nearest of 2**((k - 64) / 16), k = 0 .. 255 (1/16 to 3914; what is
+    outside is moved to the nearer end). Both are broadcast; scalars describe any number of symbols.
+
+    Raises ValueError for not-a-number, infinities, or scale <= 0. Symbols far out (2**-16 of the mass)
+    cost about 22 bits and more.
 
     >>> import numpy as np
     >>> from laconic.entropy import Gaussian, decode, encode
@@ -106,8 +114,9 @@ class Logistic(LocationScale):
 class GeneralisedGaussian(LocationScale):
     """Generalised Gaussian over integers, density proportional to exp(-(|x - mean| / scale) ** shape).
 
-    shape: > 0, to the nearest of 2**((j - 4) / 4), j = 0 .. 12 (0.5 to 4; 1 is Laplace, 2 Gaussian with standard deviation
-    scale / sqrt(2)). The scale grid is that of the standard deviation. Source of the form: S. Nadarajah, J. Appl. Stat. 32 (2005).
+    shape: > 0, to the nearest of 2**((j - 4) / 4), j = 0 .. 12 (0.5 to 4; 1 is Laplace, 2 Gaussian with
+    standard deviation scale / sqrt(2)). The scale grid is that of the standard deviation. Source of the form:
+    S. Nadarajah, J. Appl. Stat. 32 (2005).
     """
 
     def __init__(self, mean: Any, scale: Any, shape: Any) -> None:
@@ -122,8 +131,10 @@ class GeneralisedGaussian(LocationScale):
 class Mixture(Model):
     """A weighted sum of up to 16 location-scale distributions.
 
-    components: one model whose last axis is the component, shape (..., J); or a sequence of J models of any families, broadcast to one shape.
-    weights: float array (..., J), rows that sum to 1 (to 2**-10), rounded to 1/65536; broadcast against the components.
+    components: one model whose last axis is the component, shape (..., J); or a sequence of J models of any
+    families, broadcast to one shape.
+    weights: float array (..., J), rows that sum to 1 (to 2**-10), rounded to 1/65536; broadcast against the
+    components.
 
     >>> import numpy as np
     >>> from laconic.entropy import Gaussian, Laplace, Mixture, decode, encode
@@ -140,10 +151,11 @@ class Mixture(Model):
             parameters = np.stack(np.broadcast_arrays(*(c.parameters for c in components)), axis=-1)
         probabilities = as_floats(weights, "weights")
         if parameters.ndim == 0 or probabilities.ndim == 0 or parameters.shape[-1] != probabilities.shape[-1]:
-            raise ValueError(f"components {parameters.shape} and weights {probabilities.shape} need the same last axis, the component")
+            raise ValueError(f"components {parameters.shape} and weights {probabilities.shape} need the same last axis")
         shape = np.broadcast_shapes(parameters.shape, probabilities.shape)
         count = shape[-1]
-        rows = _native.quantise_weights(np.ascontiguousarray(probabilities).reshape(-1, count)).reshape(probabilities.shape)
+        flat = np.ascontiguousarray(probabilities).reshape(-1, count)
+        rows = _native.quantise_weights(flat).reshape(probabilities.shape)
         self.shape = shape[:-1] or None
         self._model = _native.MixtureModel(
             np.ascontiguousarray(np.broadcast_to(parameters, shape)).reshape(-1, count),
@@ -160,7 +172,8 @@ def _check_alphabet_axis(a: npt.NDArray[Any], ndim: int, what: str) -> None:
 class Categorical(Model):
     """One distribution over 0 .. K-1 for all symbols, K <= 2**20.
 
-    probabilities: (K,) floats that sum to 1 (to 2**-10); rounded to 2**-27, then to slots of 2**-24 such that every symbol has at least one.
+    probabilities: (K,) floats that sum to 1 (to 2**-10); rounded to 2**-27, then to slots of 2**-24 such that
+    every symbol has at least one.
 
     >>> import numpy as np
     >>> from laconic.entropy import Categorical, decode, encode
@@ -178,9 +191,14 @@ class Categorical(Model):
 
     @classmethod
     def from_cdf(cls, cdf: Any) -> Categorical:
-        """cdf: (K + 1,) integers from 0 to a power of two up to 2**24, never falling; equal neighbours are symbols that can't occur."""
+        """cdf: (K + 1,) integers that rise from 0 to a power of two, at most 2**24.
+
+        Equal neighbours are symbols that can't occur.
+        """
         c = as_array(cdf)
         bits = _cdf_bits(c, 1)
+        if c.min() < 0:
+            raise ValueError("a CDF never falls")
         model = cls.__new__(cls)
         model._set(np.ascontiguousarray(c.astype(np.int64) << (24 - bits), dtype=np.uint32))
         return model
@@ -196,7 +214,7 @@ def _cdf_bits(cdf: npt.NDArray[Any], ndim: int) -> int:
     _check_alphabet_axis(cdf, ndim, "CDFs")
     last = int(cdf.reshape(-1)[-1]) if cdf.size else 2
     total = 2**16 if last == 0 and cdf.dtype == np.uint16 else last
-    if total < 2 or total & (total - 1) or total > 2**24 or cdf.min(initial=0) < 0:
+    if total < 2 or total & (total - 1) or total > 2**24:
         raise ValueError(f"a CDF goes from 0 to a power of two, 2 to 2**24, not to {total}")
     return total.bit_length() - 1
 
@@ -204,9 +222,9 @@ def _cdf_bits(cdf: npt.NDArray[Any], ndim: int) -> int:
 class CategoricalRows(Model):
     """A distribution of its own for each symbol, over 0 .. K-1, K <= 2**20.
 
-    probabilities: (..., K) float32 or float64 rows that sum to 1 (to 2**-10), such as a softmax; used where they lie, without a copy, and
-    checked when they are used. Symbol i uses row i. With `index` (integer array), symbol i uses row index[i] and the model's shape is
-    that of `index`. Rounding as in `Categorical`.
+    probabilities: (..., K) float32 or float64 rows that sum to 1 (to 2**-10), such as a softmax; used where
+    they lie, without a copy, and checked when they are used. Symbol i uses row i. With `index` (integer
+    array), symbol i uses row index[i] and the model's shape is that of `index`. Rounding as in `Categorical`.
 
     >>> import numpy as np
     >>> from laconic.entropy import CategoricalRows, decode, encode
@@ -225,7 +243,10 @@ class CategoricalRows(Model):
 
     @classmethod
     def from_cdf(cls, cdf: Any, index: Any = None) -> CategoricalRows:
-        """cdf: (..., K + 1) uint16 or uint32 rows from 0 to one power of two up to 2**24; as uint16, 65536 is written 0."""
+        """cdf: (..., K + 1) uint16 or uint32 rows that rise from 0 to one power of two, at most 2**24.
+
+        As uint16, 65536 is written 0.
+        """
         c = as_array(cdf)
         bits = _cdf_bits(c, 1)
         if c.dtype not in (np.dtype(np.uint16), np.dtype(np.uint32)):
@@ -257,9 +278,9 @@ class Uniform(Model):
 
 
 class Bernoulli(Model):
-    """Decisions 0 and 1. p: P(1), float array or scalar in 0 .. 1, rounded to 1/65536 and kept within 1/65536 of 0 and 1.
+    """Decisions 0 and 1. `encode` uses profile D, the binary arithmetic coder.
 
-    `encode` uses profile D, the binary arithmetic coder.
+    p: P(1), float array or scalar in 0 .. 1, rounded to 1/65536 and kept 1/65536 away from 0 and 1.
 
     >>> import numpy as np
     >>> from laconic.entropy import Bernoulli, decode, encode

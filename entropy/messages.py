@@ -2,11 +2,11 @@
 
 A message is a header and a payload (docs/entropy-models.md):
 
-    byte 0          symbol type (bits 0-2), checksum follows (bit 3), profile (bits 4-5: C, D or queue), version 0 (bits 6-7)
-    LEB128          number of symbols
-    LEB128          bytes of payload, so that a cut is noticed at once
-    u32             with a checksum: the low half of xxh3-64, seeded with byte 0, of the array's bytes, little-endian
-    payload         by profile
+    byte 0     symbol type (bits 0-2), checksum follows (3), profile (4-5: C, D or queue), version 0 (6-7)
+    LEB128     number of symbols
+    LEB128     bytes of payload, so that a cut is noticed at once
+    u32        with a checksum: the low half of xxh3-64 of the array's little-endian bytes, seeded with byte 0
+    payload    by profile
 
 The model is not in it: the decoder must be given the same.
 """
@@ -31,13 +31,15 @@ _CHECKSUM_BYTES = 4
 def encode(symbols: Any, model: Model, *, checksum: bool = False, jobs: int = 1) -> bytes:
     """Stores `symbols` by the probabilities of `model`.
 
-    symbols: uint8/16/32 or int8/16/32 array of any shape (numpy, a torch CPU tensor, anything with a buffer), in C order; shared, not copied,
-    where it is contiguous. If the model has a shape, it is the symbols' shape.
-    checksum: adds 4 bytes that let `decode` notice damage, or a model that is not the encoder's; without it only damage that leaves the coder
-    out of step at the end is noticed (most, not all). jobs: threads; arrays of more than 2**20 symbols are split into independent blocks.
+    symbols: uint8/16/32 or int8/16/32 array of any shape (numpy, a torch CPU tensor, anything with a buffer),
+    in C order; shared, not copied, where it is contiguous. If the model has a shape, it is the symbols'
+    shape.
+    checksum: adds 4 bytes that let `decode` notice damage, or a model that is not the encoder's; without it
+    only damage that leaves the coder out of step at the end is noticed (most, not all). jobs: threads; arrays
+    of more than 2**20 symbols are split into independent blocks.
 
-    Raises TypeError (not symbols), ValueError (a symbol outside the model's alphabet or of zero probability, with its position; shapes
-    that differ). Symbol order and bytes do not depend on `jobs` or the machine.
+    Raises TypeError (not symbols), ValueError (a symbol outside the model's alphabet or of zero probability,
+    with its position; shapes that differ). Symbol order and bytes do not depend on `jobs` or the machine.
     """
     a = as_symbols(symbols)
     if model.shape is not None and model.shape != a.shape:
@@ -54,10 +56,11 @@ def encode(symbols: Any, model: Model, *, checksum: bool = False, jobs: int = 1)
 def decode(data: Any, model: Model, shape: int | Shape | None = None, *, jobs: int = 1) -> npt.NDArray[Any]:
     """The array that `encode(symbols, model)` stored, with its dtype. `model` must be the encoder's.
 
-    shape: the array's shape, needed where the model has none. Memory is allocated for this shape, never on the word of `data`.
+    shape: the array's shape, needed where the model has none. Memory is allocated for this shape, never on
+    the word of `data`.
 
-    Raises CorruptDataError when `data` is damaged, truncated, too long, or of another number of symbols than `shape` has; a wrong model
-    is noticed as damage is. UnsupportedError: written by a newer version.
+    Raises CorruptDataError when `data` is damaged, truncated, too long, or of another number of symbols than
+    `shape` has; a wrong model is noticed as damage is. UnsupportedError: written by a newer version.
     """
     view = memoryview(data).cast("B")
     wanted = _shape(model, shape)
@@ -97,7 +100,7 @@ def _shape(model: Model, shape: int | Shape | None) -> Shape:
 
 
 def _checksum(a: npt.NDArray[Any], seed: int) -> bytes:
-    return (xxhash.xxh3_64_intdigest(a.reshape(-1).view(np.uint8), seed) & 0xFFFFFFFF).to_bytes(4, "little")
+    return (xxhash.xxh3_64_intdigest(a.reshape(-1).view(np.uint8).data, seed) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _append_count(out: bytearray, n: int) -> None:

@@ -36,18 +36,18 @@ class Bases:
     """Bases given by the user (archives or plain files), and the entries of the archive that is being read (`own`)."""
 
     def __init__(self, base: Any = None, own: ArchiveReader | None = None) -> None:
+        self.parent: Bases | None = None  # where else to look: a base may itself need another one that was given
         given = [] if base is None else list(base) if isinstance(base, (list, tuple)) else [base]
         self.given = bool(given)
         self._own = own
         self._own_hashes: dict[bytes, Base] | None = None
         self._sources = [self._open(item) for item in given]
 
-    @staticmethod
-    def _open(item: Any) -> _ArchiveBases | _FileBases:
+    def _open(self, item: Any) -> _ArchiveBases | _FileBases:
         if isinstance(item, (bytes, bytearray, memoryview)):
             from laconic.archive import open_reader
 
-            return _ArchiveBases(open_reader(item, jobs=1), owned=True)
+            return self._archive(open_reader(item, jobs=1))
         if not isinstance(item, (str, os.PathLike)):
             return _ArchiveBases(item, owned=False)
         with open(item, "rb") as file:
@@ -55,8 +55,12 @@ class Bases:
         if magic == f.MAGIC:
             from laconic.archive import open_reader
 
-            return _ArchiveBases(open_reader(item, jobs=1), owned=True)
+            return self._archive(open_reader(item, jobs=1))
         return _FileBases(Path(item))
+
+    def _archive(self, archive: ArchiveReader) -> _ArchiveBases:
+        archive._bases.parent = self
+        return _ArchiveBases(archive, owned=True)
 
     def by_name(self, entry: str, view: str, size: int) -> Base | None:
         """A base for `entry` (or the tensor `view` in it) with the same raw size (-1: any)."""
@@ -76,7 +80,7 @@ class Bases:
             base = source.by_hash(digest)
             if base is not None:
                 return base
-        return None
+        return self.parent.by_hash(digest) if self.parent else None
 
     def close(self) -> None:
         for source in self._sources:
@@ -129,7 +133,7 @@ class _FileBases:
     """A plain file: itself, and the tensors that its codec finds in it."""
 
     def __init__(self, path: Path) -> None:
-        from laconic.archive import layout_of
+        from laconic.archive.kinds import layout_of
 
         self._file = open(path, "rb")
         size = os.fstat(self._file.fileno()).st_size

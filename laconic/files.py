@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
-from laconic.archive import ArchiveWriter, sync_folder, temporary_beside
+from laconic.archive import ArchiveWriter
 from laconic.container.table import Entry
+from laconic.durable import open_temporary, sync_folder
 from laconic.errors import CorruptDataError
 
 
@@ -134,8 +134,7 @@ class AtomicFile:
         if not force and (path.exists() or path.is_symlink()):
             raise FileExistsError(f"{path} exists (use --force to replace it)")
         self.path = path
-        self._temporary = temporary_beside(path)
-        self.file: BinaryIO = open(self._temporary, "wb")
+        self._temporary, self.file = open_temporary(path)
 
     def commit(self, meta: dict[str, object]) -> None:
         self.file.flush()

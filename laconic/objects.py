@@ -108,6 +108,23 @@ def _cast(raw: memoryview, format_: str, shape: tuple[int, ...]) -> memoryview:
     return memoryview(np.empty(shape, format_))  # type: ignore[arg-type]  # memoryview.cast makes no view without elements
 
 
+TEXT_LEAF = 256  # characters from which a text inside a container has bytes of its own instead of metadata
+
+
+def text_leaf(obj: Any) -> Leaf | None:
+    """A long text inside a container; None for anything else."""
+    if type(obj) is not str or len(obj) < TEXT_LEAF:
+        return None
+    return Leaf("text", "", (), 1, memoryview(_utf8(obj)))
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TypeError(f"a text with lone surrogates can't be encoded ({error})") from None
+
+
 def _array_leaf(array: np.ndarray[Any, Any], type_: str) -> Leaf:
     name = dtype_name(array.dtype)
     return Leaf(type_, name, array.shape, array.dtype.itemsize, _raw_view(array))
@@ -137,8 +154,8 @@ def _torch_leaf(obj: Any) -> Leaf | None:
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
     tensor = obj.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    raw = memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else memoryview(b"")
-    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), raw)
+    elements: Any = tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    return Leaf("torch", name, tuple(obj.shape), obj.element_size(), memoryview(elements))
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
@@ -167,10 +184,10 @@ def parse_dtype(name: str) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
     try:
-        descr = ast.literal_eval(name) if name[:1] == "[" else name
+        descr: Any = ast.literal_eval(name) if name[:1] == "[" else name
         if not _is_descr(descr):
             raise ValueError("not a description that numpy writes")
-        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type]
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)
         return dtype
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptDataError(f"unknown dtype {name[:80]!r}") from error
@@ -206,6 +223,9 @@ def itemsize(name: str) -> int:
 _CONTAINERS: dict[type, str] = {dict: "dict", OrderedDict: "odict", list: "list", tuple: "tuple"}
 
 
+CONTAINER_TYPES = frozenset(_CONTAINERS.values())
+
+
 def container_type(obj: Any) -> str | None:
     return _CONTAINERS.get(type(obj))
 
@@ -239,7 +259,10 @@ def unescape_key(text: str) -> str | int:
 
 def value_meta(obj: Any) -> dict[str, Any] | None:
     """Metadata that holds a small Python value (inside containers); None if `obj` is no such value."""
-    if obj is None or type(obj) in (bool, str) or (type(obj) is int and -(1 << 63) <= obj < 1 << 63):
+    if type(obj) is str:
+        _utf8(obj)
+        return {"v": obj}
+    if obj is None or type(obj) is bool or (type(obj) is int and -(1 << 63) <= obj < 1 << 63):
         return {"v": obj}
     if type(obj) is float:
         return {"f": struct.pack("<d", obj)}  # CBOR encoders may shorten a NaN
@@ -293,6 +316,11 @@ def from_raw(entry: Entry, shape: tuple[int, ...], raw: Any) -> Any:
         return _torch_tensor(entry, shape, raw)
     if entry.type == "bytearray":
         return bytearray(raw)
+    if entry.type == "text":
+        try:
+            return str(raw, "utf-8")
+        except UnicodeDecodeError as error:
+            raise CorruptDataError(f"entry {entry.name!r}: the text is not UTF-8") from error
     if entry.type == "memoryview":
         view = memoryview(raw)
         if not entry.dtype:

@@ -17,7 +17,7 @@ def modules() -> list[str]:
     for folder, package in PACKAGES.items():
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / folder).with_suffix("").parts
-            names.append(".".join((package, *(part for part in parts if part != "__init__"))))
+            names.append(".".join((package, *(part for part in parts if part not in ("__init__", "__main__")))))
     return names
 
 

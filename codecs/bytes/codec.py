@@ -1,18 +1,24 @@
-"""The fallback for anything: one zstd frame per laconic frame, or the bytes as they are where that is smaller. See FORMAT.md."""
+"""The fallback for anything: zstd at the quick levels, context mixing at the strong ones, the bytes as they are where nothing is gained.
+
+See FORMAT.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from laconic import _core
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
-_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 22, 9), "high": (1 << 23, 19), "max": (1 << 25, 22)}
+_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 22, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
+_MIXING = ("high", "max")
 
 # Payload methods (first byte).
 ZSTD = 1
+MIXED = 2
 
 PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
 
@@ -36,19 +42,28 @@ class BytesCodec:
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
         if base is not None:
             return bytes((ZSTD,)) + zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
-        if level in ("default", "high") and _is_noise(raw):  # fast passes noise quickly by itself
+        if level != "fast" and _is_noise(raw):  # fast passes noise quickly by itself
             return None
+        if level in _MIXING:
+            mixed = _core.encode_mixed(raw)
+            # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
+            if len(mixed) <= len(zstd.compress(raw, 3)):
+                return bytes((MIXED,)) + mixed
         return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params:
             raise CorruptDataError("the bytes codec has no parameters")
-        if len(payload) == 0 or payload[0] != ZSTD:
-            raise CorruptDataError(f"no such bytes method ({payload[0] if len(payload) else 'the payload is empty'})")
-        out[:] = zstd.decompress(payload[1:], len(out), "the zstd payload", base)
+        method, body = payload[0] if len(payload) else 0, payload[1:]
+        if method == ZSTD:
+            out[:] = zstd.decompress(body, len(out), "the zstd payload", base)
+        elif method == MIXED and base is None:
+            _core.decode_mixed(body, out)
+        else:
+            raise CorruptDataError(f"no such bytes method ({method})")
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
-        return {"method": "zstd"}
+        return {"method": "mixed" if payload[:1] == bytes((MIXED,)) else "zstd"}
 
 
 def _is_noise(raw: memoryview) -> bool:

@@ -13,6 +13,7 @@ from laconic.codecs.weights.tensors import Formats, pieces
 from laconic.container import Piece, Source, View
 
 MAGIC = b"\x93NUMPY"
+MAX_DIMS = 64
 HEADER_LIMIT = 1 << 16
 
 
@@ -34,7 +35,7 @@ def parse_header(head: bytes) -> tuple[str, tuple[int, ...], bool, int]:
         dtype, shape, fortran = header["descr"], header["shape"], header["fortran_order"]
     except (SyntaxError, ValueError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError("the .npy header is damaged") from error
-    if not isinstance(shape, tuple) or not all(type(n) is int and 0 <= n < 1 << 62 for n in shape):
+    if not isinstance(shape, tuple) or len(shape) > MAX_DIMS or not all(type(n) is int and 0 <= n < 1 << 62 for n in shape):
         raise ValueError("the .npy header has no shape")
     if not isinstance(dtype, str):
         raise ValueError("a structured .npy file")

@@ -46,14 +46,16 @@ def _members(source: Source, formats: Formats) -> Iterator[tuple[View, int]]:
     for member in members[:MEMBERS_LIMIT]:
         if member.compress_type != zipfile.ZIP_STORED or not member.filename.endswith(".npy") or member.flag_bits & 1:
             continue
+        if not 0 <= member.header_offset <= (source.size or 0) - 30:
+            continue
         local = source.read_at(member.header_offset, 30)
         if local[:4] != LOCAL_HEADER:
             continue
         start = member.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
         stop = start + member.file_size
-        name = names.escape(member.filename.removesuffix(".npy"))
         if stop > (source.size or 0):
             continue
+        name = names.escape(member.filename.removesuffix(".npy"))
         try:
             found = npy.view_of(source.read_at(start, min(npy.HEADER_LIMIT, stop - start)), start, stop, formats, name)
         except ValueError:

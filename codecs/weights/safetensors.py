@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from math import prod
+from typing import TypeGuard
 
 from laconic.codecs.weights.tensors import Formats, pieces
 from laconic.container import Piece, Source, View, names
 
+MAX_DIMS = 64  # numpy's limit, and the container's
 HEADER_LIMIT = 100_000_000  # bytes, from the format's own reader
 
 # dtype -> (our name, bits an element). Packed sub-byte types are kept as bytes without a view when a row does not end on a byte.
@@ -58,7 +60,7 @@ def _views(tensors: object, data: int, file_size: int | None) -> list[tuple[View
         if name == "__metadata__" or not isinstance(entry, dict):
             continue
         dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-        if dtype not in DTYPES or not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2:
+        if not isinstance(dtype, str) or dtype not in DTYPES or not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2:
             continue
         ours, bits = DTYPES[dtype]
         start, stop = data + offsets[0], data + offsets[1]
@@ -74,5 +76,5 @@ def _views(tensors: object, data: int, file_size: int | None) -> list[tuple[View
     return kept
 
 
-def _naturals(value: object) -> bool:
-    return isinstance(value, list) and all(type(n) is int and 0 <= n < 1 << 62 for n in value)
+def _naturals(value: object) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and len(value) <= MAX_DIMS and all(type(n) is int and 0 <= n < 1 << 62 for n in value)

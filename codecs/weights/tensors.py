@@ -39,6 +39,7 @@ def pieces(views: Iterable[tuple[View, int]], start: int, end: int, formats: For
             yield from flush()
         if view.start > position:
             yield Piece(view.start - position, codec="bytes")
+            position = view.start
         if view.size == 0 and not group:
             yield view
             continue

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "cuda/host_steps.h"
 #include "entropy/block.h"
 
 namespace py = pybind11;
@@ -81,6 +82,23 @@ void bind_entropy_blocks(py::module_ &m) {
           py::arg("prefer_speed"));
     m.def("decode_block", &decode_block, py::arg("data"), py::arg("out").noconvert());
     m.def("decode_blocks", &decode_blocks, py::arg("data"), py::arg("sizes"), py::arg("counts"), py::arg("out").noconvert());
+    m.def(
+        "decode_block_stepped",
+        [](const py::buffer &data, ByteArray &out) {
+            const py::buffer_info info = data.request();
+            return cuda::decode_block_stepped(static_cast<const uint8_t *>(info.ptr),
+                                              static_cast<size_t>(info.size * info.itemsize), out.mutable_data(),
+                                              static_cast<size_t>(out.size()));
+        },
+        py::arg("data"), py::arg("out").noconvert(),
+        "The CUDA decoder stepped on the host, for tests; False: a form it does not decode.");
+    m.def(
+        "encode_block_stepped",
+        [](const ByteArray &symbols, unsigned precision) {
+            const auto block = cuda::encode_block_stepped(symbols.data(), static_cast<size_t>(symbols.size()), precision);
+            return py::bytes(reinterpret_cast<const char *>(block.data()), block.size());
+        },
+        py::arg("symbols").noconvert(), py::arg("precision"), "The CUDA encoder of profile B stepped on the host, for tests.");
     m.def("block_form", &block_form, py::arg("data"));
 }
 

@@ -1,6 +1,8 @@
 // Symbols coded with tables chosen by context: entropy/contexts.h on numpy arrays.
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -40,11 +42,12 @@ template <typename Symbol>
 void bind_width(py::module_ &m, const char *class_name) {
     using Tables = entropy::ContextTables<Symbol>;
     py::class_<Tables>(m, class_name)
-        .def(py::init([](const Array<uint16_t> &freqs, unsigned precision) {
+        .def(py::init([](const Array<uint16_t> &freqs, unsigned precision, std::optional<Symbol> escape) {
                  if (freqs.ndim() != 2) throw std::invalid_argument("freqs must have the shape (tables, alphabet)");
-                 return Tables({freqs.data(), freqs.data() + freqs.size()}, static_cast<size_t>(freqs.shape(1)), precision);
+                 return Tables({freqs.data(), freqs.data() + freqs.size()}, static_cast<size_t>(freqs.shape(1)), precision,
+                               escape);
              }),
-             py::arg("freqs").noconvert(), py::arg("precision"))
+             py::arg("freqs").noconvert(), py::arg("precision"), py::arg("escape"))
         .def(
             "encode",
             [](const Tables &tables, const Array<Symbol> &symbols, const Array<uint16_t> &contexts) {
@@ -96,6 +99,28 @@ void bind_width(py::module_ &m, const char *class_name) {
 void bind_entropy_contexts(py::module_ &m) {
     bind_width<uint8_t>(m, "ContextTables8");
     bind_width<uint16_t>(m, "ContextTables16");
+    m.def(
+        "encode_order1",
+        [](const Array<uint8_t> &symbols, unsigned precision) {
+            const size_t n = static_cast<size_t>(symbols.size());
+            std::vector<uint8_t> out;
+            {
+                py::gil_scoped_release release;
+                out = entropy::encode_order1(symbols.data(), n, precision);
+            }
+            return to_bytes(out);
+        },
+        py::arg("symbols").noconvert(), py::arg("precision"));
+    m.def(
+        "decode_order1",
+        [](const py::buffer &data, Array<uint8_t> &out) {
+            const Input input(data);
+            uint8_t *symbols = out.mutable_data();
+            const size_t n = static_cast<size_t>(out.size());
+            py::gil_scoped_release release;
+            entropy::decode_order1(input.data, input.size, symbols, n);
+        },
+        py::arg("data"), py::arg("out").noconvert());
     m.def(
         "normalise_counts",
         [](const Array<uint32_t> &counts, unsigned precision) {

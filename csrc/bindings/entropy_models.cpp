@@ -80,8 +80,9 @@ Array<std::int64_t> quantise(const Array<Float> &means, const Array<Float> &scal
     {
         std::int64_t *const data = out.mutable_data();
         const py::gil_scoped_release release;
-        result = location_scale::quantise(means.data(), mean_stride, scales.data(), scale_stride, families.data(), family_stride,
-                                          n, data, &bad);
+        const location_scale::Parameters<Float> parameters{means.data(), mean_stride,     scales.data(),
+                                                           scale_stride, families.data(), family_stride};
+        result = location_scale::quantise(parameters, n, data, &bad);
     }
     switch (result) {
         case location_scale::Quantised::ok:
@@ -97,7 +98,8 @@ Array<std::int64_t> quantise(const Array<Float> &means, const Array<Float> &scal
 
 template <class Float>
 Array<std::uint32_t> quantise_weights(const Array<Float> &probabilities) {
-    if (probabilities.ndim() != 2 || probabilities.shape(1) < 1) throw std::invalid_argument("weights are a matrix");
+    if (probabilities.ndim() != 2 || probabilities.shape(1) < 1 || probabilities.shape(1) > location_scale::kMaxComponents)
+        throw std::invalid_argument("a mixture has 1 to " + std::to_string(location_scale::kMaxComponents) + " components");
     Array<std::uint32_t> out({probabilities.shape(0), probabilities.shape(1)});
     std::size_t bad = 0;
     if (!location_scale::quantise_weights(probabilities.data(), static_cast<int>(probabilities.shape(1)),
@@ -259,9 +261,10 @@ void bind_distributions(py::module_ &m) {
     for (const double t : location_scale::kShapeThresholds) thresholds.append(t);
     m.attr("shape_factors") = py::tuple(factors);
     m.attr("shape_thresholds") = py::tuple(thresholds);
-    m.def("tables", [] {  // for tests: tails (families, knots) and scales (families, scale indexes)
+    m.def("tables", [] {  // for tests: tails and inverse (families, knots), scales (families, scale indexes)
         using namespace location_scale;
         return py::make_tuple(Array<std::uint32_t>({kFamilies, kTailKnots}, kTails).attr("tolist")(),
+                              Array<std::uint32_t>({kFamilies, kInverseKnots}, kInverse).attr("tolist")(),
                               Array<std::uint64_t>({kFamilies, kScaleCount}, kScales).attr("tolist")());
     });
     m.attr("tables_checksum") = location_scale::kTablesChecksum;

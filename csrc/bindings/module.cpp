@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_entropy_contexts(m);
     laconic::bindings::bind_floats(m);
     laconic::bindings::bind_audio(m);
+    laconic::bindings::bind_text(m);
     laconic::bindings::bind_entropy_models(m);
 }

@@ -42,6 +42,7 @@ public:
         return size_;
     }
 
+    size_t bit_count() const { return 8 * size_ + filled_; }  // before finish()
     bool overflowed() const { return overflowed_; }
 
 private:

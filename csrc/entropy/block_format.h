@@ -1,10 +1,14 @@
 // The constants of the block format, shared by the block's parts. docs/entropy.md quotes them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "entropy/bit_io.h"
+#include "entropy/log2_fixed.h"
+#include "entropy/tables.h"
 
 namespace laconic::entropy {
 
@@ -37,6 +41,30 @@ inline size_t read_varint(const uint8_t *&data, const uint8_t *end) {
         if (byte < 0x80) return value;
     }
     throw CorruptData("entropy block: a number is too long");
+}
+
+inline uint8_t first_byte(Form form, unsigned precision) {
+    return static_cast<uint8_t>(static_cast<unsigned>(form) | precision << 4);
+}
+
+// Parts of the encoders of both profiles.
+
+using Freqs = std::array<uint16_t, 256>;
+
+inline size_t bytes_of(uint64_t fixed_bits) { return static_cast<size_t>((fixed_bits >> kLogBits) / 8 + 1); }
+
+inline size_t table_bytes(const Freqs &freqs, unsigned precision) {
+    std::array<uint8_t, kHeaderRoom> buffer;
+    BitWriter bits(buffer.data(), buffer.size());
+    write_table(bits, freqs, precision);
+    return bits.finish();
+}
+
+// Moves the stream, coded at the end of the room, next to its header.
+inline size_t join(uint8_t *out, size_t header, const uint8_t *stream, const uint8_t *end) {
+    const size_t size = static_cast<size_t>(end - stream);
+    std::memmove(out + header, stream, size);
+    return header + size;
 }
 
 }  // namespace laconic::entropy

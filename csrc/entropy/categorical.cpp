@@ -29,77 +29,76 @@ void check_symbol(std::int64_t symbol, std::size_t i, std::size_t alphabet) {
     throw std::invalid_argument("row " + std::to_string(row) + " of the model " + what);
 }
 
-const CategoricalKernels &active_kernels() {
+template <class Float>
+const RowKernels<Float> &row_kernels() {
 #if defined(LACONIC_X86)
     switch (active_isa()) {
         case Isa::avx512:
-            return categorical_avx512_kernels();
+            return row_kernels_avx512<Float>();
         case Isa::avx2:
-            return categorical_avx2_kernels();
+            return row_kernels_avx2<Float>();
         case Isa::scalar:
             break;
     }
 #endif
-    return categorical_scalar_kernels();
+    return row_kernels_scalar<Float>();
 }
 
 // One row of probabilities at a time, as sums of the weights before each block of 16.
 template <class Float>
 class ProbabilityRow {
 public:
-    explicit ProbabilityRow(std::size_t alphabet) : alphabet_(alphabet), before_((alphabet + kBlock - 1) / kBlock + 1) {}
+    explicit ProbabilityRow(std::size_t alphabet) : alphabet_(alphabet), blocks_((alphabet + kBlock - 1) / kBlock) {
+        if (blocks_ > kFewBlocks) {
+            many_.resize(blocks_ + 1);
+            before_ = many_.data();
+        }
+    }
+    ProbabilityRow(const ProbabilityRow &) = delete;
+    ProbabilityRow &operator=(const ProbabilityRow &) = delete;
 
     void read(const Float *row, std::size_t position) {
         row_ = row;
-        bool good;
-        if constexpr (std::is_same_v<Float, float>)
-            good = kernels_.block_sums_f32(row, alphabet_, before_.data() + 1);
-        else
-            good = kernels_.block_sums_f64(row, alphabet_, before_.data() + 1);
-        if (!good) bad_row("holds a number that is no probability", position);
+        if (!kernels_.block_sums(row, alphabet_, before_ + 1)) bad_row("holds a number that is no probability", position);
         std::uint64_t sum = 0;
-        for (std::size_t b = 1; b < before_.size(); ++b)
-            before_[b] = static_cast<std::uint32_t>(sum = std::min(sum + before_[b], kTooMuch));
+        for (std::size_t b = 1; b <= blocks_; ++b) before_[b] = static_cast<std::uint32_t>(sum += before_[b]);
         if (!sums_to_one(sum, alphabet_)) bad_row("does not sum to 1", position);
-        total_ = sum;
+        slots_ = Rescale(sum, alphabet_);
     }
 
     Interval interval(std::size_t symbol) const {
-        const Rescale slots(total_, alphabet_);
-        std::uint64_t weight = before_[symbol / kBlock];
-        for (std::size_t i = symbol / kBlock * kBlock; i < symbol; ++i) weight += weight_of(row_[i]);
-        const std::uint32_t start = slots(symbol, weight);
-        return {start, slots(symbol + 1, weight + weight_of(row_[symbol])) - start};
+        std::uint32_t edges[kBlock + 1];
+        block_edges(symbol / kBlock, edges);
+        const std::size_t k = symbol % kBlock;
+        return {edges[k], edges[k + 1] - edges[k]};
     }
 
     std::size_t locate(std::uint32_t slot, Interval &out) const {
-        const Rescale slots(total_, alphabet_);
-        std::size_t low = 0, high = before_.size() - 1;  // C(16 low) <= slot < C(16 high)
-        while (high - low > 1) {
-            const std::size_t middle = (low + high) / 2;
-            (slots(middle * kBlock, before_[middle]) <= slot ? low : high) = middle;
-        }
-        std::uint64_t weight = before_[low];
-        std::uint32_t start = slots(low * kBlock, weight);
-        for (std::size_t i = low * kBlock;; ++i) {
-            weight += weight_of(row_[i]);
-            const std::uint32_t end = slots(i + 1, weight);
-            if (slot < end) {
-                out = {start, end - start};
-                return i;
-            }
-            start = end;
-        }
+        const std::size_t block = kernels_.last_block(before_, blocks_, slots_, slot);
+        std::uint32_t edges[kBlock + 1];
+        const std::size_t live = block_edges(block, edges);
+        std::size_t k = 0;
+        for (std::size_t i = 1; i < live; ++i) k += edges[i] <= slot;
+        out = {edges[k], edges[k + 1] - edges[k]};
+        return block * kBlock + k;
     }
 
 private:
-    static constexpr std::uint64_t kTooMuch = std::uint64_t{1} << 31;
+    std::size_t block_edges(std::size_t block, std::uint32_t *edges) const {
+        const std::size_t first = block * kBlock, live = std::min(kBlock, alphabet_ - first);
+        kernels_.edges(row_ + first, live, first, before_[block], slots_, edges);
+        return live;
+    }
 
-    const CategoricalKernels &kernels_ = active_kernels();
+    const RowKernels<Float> &kernels_ = row_kernels<Float>();
     std::size_t alphabet_;
     const Float *row_ = nullptr;
-    std::uint64_t total_ = 0;
-    std::vector<std::uint32_t> before_;
+    Rescale slots_{1, 0};
+    static constexpr std::size_t kFewBlocks = 64;
+    std::size_t blocks_;
+    std::uint32_t few_[kFewBlocks + 1] = {};
+    std::vector<std::uint32_t> many_;
+    std::uint32_t *before_ = few_;
 };
 
 // One row of a CDF at a time.
@@ -153,8 +152,9 @@ auto row_reader(const Rows &rows) {
 
 }  // namespace
 
-const CategoricalKernels &categorical_scalar_kernels() {
-    static constexpr CategoricalKernels set{block_sums<float>, block_sums<double>};
+template <class Float>
+const RowKernels<Float> &row_kernels_scalar() {
+    static constexpr RowKernels<Float> set{block_sums<Float>, last_block, edges<Float>};
     return set;
 }
 

@@ -21,6 +21,9 @@ public:
         return i == alphabet_ ? kTotal : static_cast<std::uint32_t>(i + (weight_before * factor_ >> 32));
     }
 
+    std::uint64_t factor() const { return factor_; }
+    std::size_t alphabet() const { return alphabet_; }
+
 private:
     std::uint64_t factor_;
     std::size_t alphabet_;
@@ -37,17 +40,27 @@ inline bool sums_to_one(std::uint64_t weight, std::size_t alphabet) {
     return weight + alphabet + (one >> 10) >= one && weight <= one + (one >> 10);
 }
 
-// Sums of the weights of 16 symbols each (the last may be shorter); false if a probability is negative, above kMaxProbability or
-// not a number. One function for each instruction set.
+// A row of probabilities is worked on in blocks of 16 symbols. One set of functions for each instruction set.
 inline constexpr std::size_t kBlock = 16;
-struct CategoricalKernels {
-    bool (*block_sums_f32)(const float *row, std::size_t alphabet, std::uint32_t *sums);
-    bool (*block_sums_f64)(const double *row, std::size_t alphabet, std::uint32_t *sums);
+template <class Float>
+struct RowKernels {
+    // Sums of the weights of each block (the last may be shorter); false if a probability is negative, above kMaxProbability or
+    // not a number.
+    bool (*block_sums)(const Float *row, std::size_t alphabet, std::uint32_t *sums);
+    // The last block b < blocks with C(16 b) <= slot; before[b] is the weight before block b, and before[0] is 0.
+    std::size_t (*last_block)(const std::uint32_t *before, std::size_t blocks, Rescale slots, std::uint32_t slot);
+    // C(first + i) for i = 0 .. live <= 16, where `block` holds symbols first .. first + live - 1 and `before` is the weight
+    // before them.
+    void (*edges)(const Float *block, std::size_t live, std::size_t first, std::uint32_t before, Rescale slots,
+                  std::uint32_t *out);
 };
-const CategoricalKernels &categorical_scalar_kernels();
+template <class Float>
+const RowKernels<Float> &row_kernels_scalar();
 #if defined(LACONIC_X86)
-const CategoricalKernels &categorical_avx2_kernels();
-const CategoricalKernels &categorical_avx512_kernels();
+template <class Float>
+const RowKernels<Float> &row_kernels_avx2();
+template <class Float>
+const RowKernels<Float> &row_kernels_avx512();
 #endif
 
 // One distribution for all symbols: a CDF of alphabet + 1 entries from 0 to 2^24; equal neighbours are symbols that can't occur.

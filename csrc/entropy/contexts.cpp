@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -30,8 +31,9 @@ size_t chunk_count(size_t n) { return n == 0 ? 0 : (n - 1) / kContextChunk + 1; 
 }  // namespace
 
 template <typename Symbol>
-ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision)
-    : freqs_(std::move(freqs)), alphabet_(alphabet), precision_(precision) {
+ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision,
+                                     std::optional<Symbol> escape)
+    : freqs_(std::move(freqs)), alphabet_(alphabet), precision_(precision), escape_(escape) {
     if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision)
         throw std::invalid_argument("precision must be 10 to 14");
     if (alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet))
@@ -42,9 +44,15 @@ ContextTables<Symbol>::ContextTables(std::vector<uint16_t> freqs, size_t alphabe
         if (std::accumulate(&freqs_[first], &freqs_[first] + alphabet, uint32_t{0}) != 1u << precision)
             throw std::invalid_argument("the frequencies of table " + std::to_string(first / alphabet) + " do not sum to 2^" +
                                         std::to_string(precision));
+    if (escape && *escape >= alphabet) throw std::invalid_argument("the escape must be a symbol of the alphabet");
     encode_.resize(freqs_.size());
-    for (size_t first = 0; first < freqs_.size(); first += alphabet)
+    for (size_t first = 0; first < freqs_.size(); first += alphabet) {
         rans_b::build_encode_table(std::span(freqs_).subspan(first, alphabet), &encode_[first]);
+        if (!escape) continue;
+        if (freqs_[first + *escape] == 0) throw std::invalid_argument("the escape must have a frequency in every table");
+        for (size_t s = 0; s < alphabet; ++s)
+            if (freqs_[first + s] == 0) encode_[first + s] = encode_[first + *escape];
+    }
     decode_.build(freqs_, alphabet, precision, sizeof(Symbol));
 }
 
@@ -53,11 +61,59 @@ void ContextTables<Symbol>::check_contexts(const uint16_t *contexts, size_t n) c
     if (one_past_most(contexts, n) > count()) throw std::invalid_argument("a context has no table");
 }
 
-// Sizes of all chunks but the last as varints; then each chunk: its final states, its stream.
+// Where the tables have an escape: the number of escaped symbols (varint), and unless it is 0, their values: bytes as a block
+// with its size (varint), 16-bit ones as they are.
+template <typename Symbol>
+void ContextTables<Symbol>::encode_escapes(const Symbol *symbols, const uint16_t *contexts, size_t n,
+                                           std::vector<uint8_t> &out) const {
+    std::vector<Symbol> escaped;
+    for (size_t i = 0; i < n; ++i)
+        if (symbols[i] == *escape_ || freqs_[contexts[i] * alphabet_ + symbols[i]] == 0) escaped.push_back(symbols[i]);
+    uint8_t varint[8];
+    out.insert(out.end(), varint, write_varint(varint, escaped.size()));
+    if (escaped.empty()) return;
+    if constexpr (sizeof(Symbol) == 1) {
+        std::vector<uint8_t> block(block_bound(escaped.size()));
+        block.resize(encode_block(escaped.data(), escaped.size(), block.data()));
+        out.insert(out.end(), varint, write_varint(varint, block.size()));
+        out.insert(out.end(), block.begin(), block.end());
+    } else {
+        for (const Symbol value : escaped) {
+            out.push_back(static_cast<uint8_t>(value));
+            out.push_back(static_cast<uint8_t>(value >> 8));
+        }
+    }
+}
+
+template <typename Symbol>
+std::vector<Symbol> ContextTables<Symbol>::decode_escapes(const uint8_t *&data, const uint8_t *end, size_t n) const {
+    const size_t count = read_varint(data, end);
+    if (count > n) throw CorruptData("entropy contexts: more escapes than symbols");
+    std::vector<Symbol> escaped(count);
+    if (count == 0) return escaped;
+    if constexpr (sizeof(Symbol) == 1) {
+        const size_t size = read_varint(data, end);
+        if (size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: escapes are cut off");
+        decode_block(data, size, escaped.data(), count);
+        data += size;
+    } else {
+        if (2 * count > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: escapes are cut off");
+        for (Symbol &value : escaped) {
+            value = static_cast<Symbol>(data[0] | data[1] << 8);
+            data += 2;
+        }
+    }
+    if (one_past_most(escaped.data(), count) > alphabet_)
+        throw CorruptData("entropy contexts: an escape lies outside the alphabet");
+    return escaped;
+}
+
+// Escapes; sizes of all chunks but the last as varints; then each chunk: its final states, its stream.
 template <typename Symbol>
 void ContextTables<Symbol>::encode(const Symbol *symbols, const uint16_t *contexts, size_t n, std::vector<uint8_t> &out) const {
     check_contexts(contexts, n);
     if (one_past_most(symbols, n) > alphabet_) throw std::invalid_argument("a symbol lies outside the alphabet");
+    if (escape_ && n != 0) encode_escapes(symbols, contexts, n, out);
     std::vector<uint8_t> sizes, chunks;
     std::vector<uint8_t> room(std::min(n, kContextChunk) * 2 + rans_b::kRowBytes);
     for (size_t first = 0; first < n; first += kContextChunk) {
@@ -83,28 +139,41 @@ template <typename Symbol>
 void ContextTables<Symbol>::decode(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) const {
     check_contexts(contexts, n);
     const uint8_t *const end = data + size;
+    std::vector<Symbol> escaped;
+    if (escape_ && n != 0) escaped = decode_escapes(data, end, n);
+    decode_chunks(data, end, n, [&](rans_b::DecodeJob<Symbol> &job, size_t first) {
+        job.symbols = symbols + first;
+        job.contexts = contexts + first;
+    });
+    if (!escape_) return;
+    size_t used = 0;
+    for (Symbol *place = std::find(symbols, symbols + n, *escape_); place != symbols + n;
+         place = std::find(place + 1, symbols + n, *escape_)) {
+        if (used == escaped.size()) throw CorruptData("entropy contexts: escapes are missing");
+        *place = escaped[used++];
+    }
+    if (used != escaped.size()) throw CorruptData("entropy contexts: escapes are left");
+}
+
+// Two chunks in step where there are two. place(job, first) says where the chunk's symbols go and what their contexts are.
+template <typename Symbol>
+void ContextTables<Symbol>::decode_chunks(const uint8_t *data, const uint8_t *end, size_t n, const PlaceChunk &place) const {
     const size_t chunks = chunk_count(n);
-    if (chunks > size + 1) throw CorruptData("entropy contexts: chunks are missing");
+    if (chunks > static_cast<size_t>(end - data) + 1) throw CorruptData("entropy contexts: chunks are missing");
     std::vector<size_t> sizes(chunks);
     for (size_t k = 0; k + 1 < chunks; ++k) sizes[k] = read_varint(data, end);
     rans_b::DecodeJob<Symbol> jobs[2];
     for (size_t k = 0; k < chunks; ++k) {
-        const size_t chunk_size = k + 1 == chunks ? static_cast<size_t>(end - data) : sizes[k];
-        if (chunk_size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: a chunk is cut off");
+        const size_t size = k + 1 == chunks ? static_cast<size_t>(end - data) : sizes[k];
+        if (size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: a chunk is cut off");
         rans_b::DecodeJob<Symbol> &job = jobs[k % 2];
-        const size_t first = k * kContextChunk;
-        job = {&decode_,
-               lanes_of(std::min(kContextChunk, n - first)),
-               symbols + first,
-               contexts + first,
-               std::min(kContextChunk, n - first),
-               nullptr,
-               data + chunk_size,
-               {}};
-        BitReader bits(data, chunk_size);
+        const size_t first = k * kContextChunk, count = std::min(kContextChunk, n - first);
+        job = {&decode_, lanes_of(count), nullptr, nullptr, nullptr, count, nullptr, data + size, {}};
+        place(job, first);
+        BitReader bits(data, size);
         rans_b::read_states(bits, std::span(job.states).first(job.lanes));
         job.stream = data + bits.finish();
-        data += chunk_size;
+        data += size;
         if (k % 2 == 1)
             rans_b::decode_pair(jobs[0], jobs[1]);
         else if (k + 1 == chunks)
@@ -175,6 +244,43 @@ std::vector<uint8_t> encode_fitted(const Symbol *symbols, const uint16_t *contex
     return out;
 }
 
+namespace {
+
+// What encode_fitted writes before the coded symbols.
+template <typename Symbol>
+struct FittedHeader {
+    std::vector<uint8_t> table_of;  // by context
+    std::unique_ptr<ContextTables<Symbol>> tables;
+
+    // Moves data past the header.
+    FittedHeader(const uint8_t *&data, const uint8_t *end) {
+        if (data == end) throw CorruptData("entropy contexts: header is cut off");
+        const unsigned precision = *data++;
+        const size_t context_count = read_varint(data, end), alphabet = read_varint(data, end), count = read_varint(data, end);
+        if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision || context_count == 0 ||
+            context_count > kMaxContexts || alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet) ||
+            count == 0 || count > kMaxFittedTables || count > static_cast<size_t>(end - data))
+            throw CorruptData("entropy contexts: header is damaged");
+        table_of.resize(context_count);
+        if (count > 1) {
+            const size_t map_size = read_varint(data, end);
+            if (map_size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: header is cut off");
+            decode_block(data, map_size, table_of.data(), context_count);
+            data += map_size;
+            if (one_past_most(table_of.data(), context_count) > count)
+                throw CorruptData("entropy contexts: a context has no table");
+        }
+        std::vector<uint16_t> freqs(count * alphabet);
+        BitReader bits(data, static_cast<size_t>(end - data));
+        for (size_t first = 0; first < freqs.size(); first += alphabet)
+            read_table(bits, std::span(freqs).subspan(first, alphabet), precision);
+        data += bits.finish();
+        tables = std::make_unique<ContextTables<Symbol>>(std::move(freqs), alphabet, precision);
+    }
+};
+
+}  // namespace
+
 template <typename Symbol>
 void decode_fitted(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) {
     const uint8_t *const end = data + size;
@@ -182,30 +288,75 @@ void decode_fitted(const uint8_t *data, size_t size, const uint16_t *contexts, S
         if (size != 0) throw CorruptData("entropy contexts: bytes are left");
         return;
     }
-    if (size == 0) throw CorruptData("entropy contexts: header is cut off");
-    const unsigned precision = *data++;
-    const size_t context_count = read_varint(data, end), alphabet = read_varint(data, end), count = read_varint(data, end);
-    if (precision < rans_b::kMinPrecision || precision > rans_b::kMaxPrecision || context_count == 0 ||
-        context_count > kMaxContexts || alphabet == 0 || alphabet > (sizeof(Symbol) == 1 ? 256 : kMaxAlphabet) || count == 0 ||
-        count > kMaxFittedTables || count > static_cast<size_t>(end - data))
-        throw CorruptData("entropy contexts: header is damaged");
-    if (one_past_most(contexts, n) > context_count)
+    const FittedHeader<Symbol> header(data, end);
+    if (one_past_most(contexts, n) > header.table_of.size())
         throw CorruptData("entropy contexts: a context is not among those that were coded");
-    std::vector<uint8_t> table_of(context_count);
-    if (count > 1) {
-        const size_t map_size = read_varint(data, end);
-        if (map_size > static_cast<size_t>(end - data)) throw CorruptData("entropy contexts: header is cut off");
-        decode_block(data, map_size, table_of.data(), context_count);
-        data += map_size;
-        if (one_past_most(table_of.data(), context_count) > count) throw CorruptData("entropy contexts: a context has no table");
+    header.tables->decode(data, static_cast<size_t>(end - data), look_up(header.table_of, contexts, n).data(), symbols, n);
+}
+
+namespace {
+
+// Order 1: a chunk is cut into one segment for each lane, so that the symbol before is one that the lane itself has decoded.
+// Coded symbol i = t * lanes + lane is symbol lane * (count / lanes) + t of the chunk; those that fill no row keep their places.
+template <bool ToCoded>
+void transpose(const uint8_t *from, uint8_t *to, size_t count) {
+    const size_t lanes = lanes_of(count), length = count / lanes;
+    constexpr size_t kTile = 64;  // rows whose coded symbols stay in the first-level cache
+    for (size_t begin = 0; begin < length; begin += kTile) {
+        const size_t end = std::min(begin + kTile, length);
+        for (size_t lane = 0; lane < lanes; ++lane)
+            for (size_t t = begin; t < end; ++t) {
+                const size_t coded = t * lanes + lane, plain = lane * length + t;
+                if constexpr (ToCoded)
+                    to[coded] = from[plain];
+                else
+                    to[plain] = from[coded];
+            }
     }
-    std::vector<uint16_t> freqs(count * alphabet);
-    BitReader bits(data, static_cast<size_t>(end - data));
-    for (size_t first = 0; first < freqs.size(); first += alphabet)
-        read_table(bits, std::span(freqs).subspan(first, alphabet), precision);
-    data += bits.finish();
-    const ContextTables<Symbol> coder(std::move(freqs), alphabet, precision);
-    coder.decode(data, static_cast<size_t>(end - data), look_up(table_of, contexts, n).data(), symbols, n);
+    std::copy(from + lanes * length, from + count, to + lanes * length);
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_order1(const uint8_t *symbols, size_t n, unsigned precision) {
+    std::vector<uint8_t> coded(n);
+    std::vector<uint16_t> before(n);
+    for (size_t first = 0; first < n; first += kContextChunk) {
+        const size_t count = std::min(kContextChunk, n - first), lanes = lanes_of(count);
+        transpose<true>(symbols + first, &coded[first], count);
+        for (size_t i = lanes; i < count; ++i) before[first + i] = coded[first + i - lanes];
+    }
+    return encode_fitted(coded.data(), before.data(), n, precision == 0 ? 11 : precision);
+}
+
+void decode_order1(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) {
+    const uint8_t *const end = data + size;
+    if (n == 0) {
+        if (size != 0) throw CorruptData("entropy contexts: bytes are left");
+        return;
+    }
+    const FittedHeader<uint8_t> header(data, end);
+    // Every byte has a table, so that a damaged stream can't ask for one that is not there; an intact one asks for no other
+    // contexts.
+    std::array<uint32_t, 256> table_of{};
+    for (size_t c = 0; c < std::min<size_t>(256, header.table_of.size()); ++c) table_of[c] = header.table_of[c];
+    // Two chunks in turn, each with a row of zeros before it: the contexts of its first row.
+    constexpr size_t kBefore = rans_b::kLanes;
+    const size_t room = kBefore + std::min(n, kContextChunk);
+    std::vector<uint8_t> coded(n > kContextChunk ? 2 * room : room);
+    const auto coded_at = [&](size_t first) { return coded.data() + (first / kContextChunk % 2) * room + kBefore; };
+    const auto finish = [&](size_t first) {
+        transpose<false>(coded_at(first), symbols + first, std::min(kContextChunk, n - first));
+    };
+    header.tables->decode_chunks(data, end, n, [&](rans_b::DecodeJob<uint8_t> &job, size_t first) {
+        // The chunks two before are decoded by now.
+        if (first >= 2 * kContextChunk) finish(first - 2 * kContextChunk);
+        job.symbols = coded_at(first);
+        job.table_of = table_of.data();
+    });
+    const size_t last = (n - 1) / kContextChunk * kContextChunk;
+    if (last != 0) finish(last - kContextChunk);
+    finish(last);
 }
 
 template class ContextTables<uint8_t>;

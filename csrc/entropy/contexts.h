@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,7 +15,7 @@
 
 namespace laconic::entropy {
 
-constexpr size_t kContextChunk = size_t{1} << 18;  // symbols that share one stream; two streams are decoded in step
+constexpr size_t kContextChunk = size_t{1} << 20;  // symbols that share one stream; two streams are decoded in step
 constexpr size_t kMaxContexts = 65536;
 constexpr size_t kMaxFittedTables = 256;
 constexpr size_t kMaxAlphabet = size_t{1} << 14;
@@ -22,9 +24,10 @@ constexpr size_t kMaxAlphabet = size_t{1} << 14;
 template <typename Symbol>
 class ContextTables {
 public:
-    // freqs: tables of `alphabet` frequencies each with the sum 2^precision; 0 = does not occur. std::invalid_argument if they
-    // are not that.
-    ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision);
+    // freqs: tables of `alphabet` frequencies each with the sum 2^precision. A symbol with the frequency 0 does not occur; or,
+    // where there is an escape, is coded as that symbol of the alphabet and listed apart, and so is the escape itself, which has
+    // a frequency in every table. std::invalid_argument if they are not that.
+    ContextTables(std::vector<uint16_t> freqs, size_t alphabet, unsigned precision, std::optional<Symbol> escape = {});
 
     size_t count() const { return freqs_.size() / alphabet_; }
     size_t alphabet() const { return alphabet_; }
@@ -37,12 +40,18 @@ public:
     // The n symbols coded in exactly size bytes; CorruptData otherwise, std::invalid_argument for a context that has no table.
     void decode(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n) const;
 
+    using PlaceChunk = std::function<void(rans_b::DecodeJob<Symbol> &job, size_t first)>;
+    void decode_chunks(const uint8_t *data, const uint8_t *end, size_t n, const PlaceChunk &place) const;
+
 private:
     void check_contexts(const uint16_t *contexts, size_t n) const;
+    void encode_escapes(const Symbol *symbols, const uint16_t *contexts, size_t n, std::vector<uint8_t> &out) const;
+    std::vector<Symbol> decode_escapes(const uint8_t *&data, const uint8_t *end, size_t n) const;
 
     std::vector<uint16_t> freqs_;
     size_t alphabet_;
     unsigned precision_;
+    std::optional<Symbol> escape_;
     std::vector<rans_b::EncodeSymbol> encode_;
     rans_b::DecodeTables decode_;
 };
@@ -57,5 +66,10 @@ std::vector<uint8_t> encode_fitted(const Symbol *symbols, const uint16_t *contex
 
 template <typename Symbol>
 void decode_fitted(const uint8_t *data, size_t size, const uint16_t *contexts, Symbol *symbols, size_t n);
+
+// Bytes with the byte before as context, tables fitted and stored as above. precision 0: 11 bits, whose tables stay in the
+// caches.
+std::vector<uint8_t> encode_order1(const uint8_t *symbols, size_t n, unsigned precision);
+void decode_order1(const uint8_t *data, size_t size, uint8_t *symbols, size_t n);
 
 }  // namespace laconic::entropy

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "entropy/categorical.h"
 #include "entropy/cpu.h"
 #include "entropy/location_scale_kernel.h"
 
@@ -27,73 +26,46 @@ const Kernels &kernels() {
     return scalar_kernels();
 }
 
-namespace {
-
-constexpr double kMaxMean = 4294967296.0;
-constexpr std::uint64_t kMantissa = (std::uint64_t{1} << 52) - 1;
-
-// Adding and taking away 1.5 2^52 rounds to an integer, ties to even, without libm.
-std::int64_t round_to_integer(double x) {
-    constexpr double magic = 6755399441055744.0;
-    return std::bit_cast<std::int64_t>(x + magic) - std::bit_cast<std::int64_t>(magic);
-}
-
-// The number of thresholds at or below the mantissa f is 16 log2(1 + f) rounded to nearest: floor(16 f), or one or two more.
-int scale_index(double scale) {
-    const std::uint64_t bits = std::bit_cast<std::uint64_t>(scale);
-    const std::uint64_t mantissa = bits & kMantissa;
-    const auto sixteenth = static_cast<int>(mantissa >> 48);
-    const int step = sixteenth + (mantissa >= kScaleThresholds[sixteenth]) + (mantissa >= kScaleThresholds[sixteenth + 1]);
-    const int octave = static_cast<int>(bits >> 52) - 1023;
-    return std::clamp(octave * kScaleSteps + step + kScaleOrigin, 0, kScaleCount - 1);
-}
-
-}  // namespace
-
 template <class Float>
-Quantised quantise(const Float *means, std::size_t mean_stride, const Float *scales, std::size_t scale_stride,
-                   const std::uint8_t *families, std::size_t family_stride, std::size_t n, std::int64_t *out, std::size_t *bad) {
-    for (std::size_t j = 0; j < n; ++j) {
-        const double mean = means[j * mean_stride];
-        const double scale = scales[j * scale_stride];
-        if (!(mean >= -kMaxMean && mean <= kMaxMean)) {
-            *bad = j;
-            return Quantised::bad_mean;
-        }
-        if (!(scale > 0 && scale <= 1.7976931348623157e308)) {
-            *bad = j;
-            return Quantised::bad_scale;
-        }
-        out[j] = pack(round_to_integer(mean * (1 << kMeanBits)), families[j * family_stride], scale_index(scale));
+Quantised quantise(const Parameters<Float> &p, std::size_t n, std::int64_t *out, std::size_t *bad) {
+    bool good;
+    if constexpr (sizeof(Float) == 4)
+        good = kernels().quantise_f32(p, n, out);
+    else
+        good = kernels().quantise_f64(p, n, out);
+    for (std::size_t j = 0; !good; ++j) {
+        const double mean = p.means[j * p.mean_stride], scale = p.scales[j * p.scale_stride];
+        *bad = j;
+        if (!(mean >= -4294967296.0 && mean <= 4294967296.0)) return Quantised::bad_mean;
+        if (!(scale > 0 && scale <= 1.7976931348623157e308)) return Quantised::bad_scale;
     }
     return Quantised::ok;
 }
 
-template Quantised quantise(const float *, std::size_t, const float *, std::size_t, const std::uint8_t *, std::size_t,
-                            std::size_t, std::int64_t *, std::size_t *);
-template Quantised quantise(const double *, std::size_t, const double *, std::size_t, const std::uint8_t *, std::size_t,
-                            std::size_t, std::int64_t *, std::size_t *);
+template Quantised quantise(const Parameters<float> &, std::size_t, std::int64_t *, std::size_t *);
+template Quantised quantise(const Parameters<double> &, std::size_t, std::int64_t *, std::size_t *);
 
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
+    constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
+    constexpr std::int64_t kOne = 1 << kWeightBits;
     for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
-        std::uint64_t total = 0;
+        bool good = true;
+        double sum = 0;
+        std::int64_t before = 0;
         for (int j = 0; j < components; ++j) {
             const auto p = static_cast<double>(probabilities[j]);
-            total += p >= 0 && p <= kMaxProbability ? static_cast<std::uint64_t>(p * kRowWeightOne) : std::uint64_t{1} << 32;
+            good &= p >= 0;
+            sum += p;
+            const double scaled = sum * static_cast<double>(kOne) + kRound;
+            const std::int64_t after = std::min(std::bit_cast<std::int64_t>(scaled) - std::bit_cast<std::int64_t>(kRound), kOne);
+            out[j] = static_cast<std::uint32_t>(after - before);
+            before = after;
         }
-        if (!sums_to_one(total, static_cast<std::size_t>(components))) {
+        out[components - 1] += static_cast<std::uint32_t>(kOne - before);
+        if (!good || !(sum >= 1 - kWeightTolerance && sum <= 1 + kWeightTolerance)) {
             *bad = i;
             return false;
-        }
-        const std::uint64_t factor = (std::uint64_t{1} << (32 + kWeightBits)) / total;
-        std::uint64_t sum = 0;
-        std::uint32_t before = 0;
-        for (int j = 0; j < components; ++j) {
-            sum += static_cast<std::uint64_t>(static_cast<double>(probabilities[j]) * kRowWeightOne);
-            const auto after = j + 1 == components ? 1u << kWeightBits : static_cast<std::uint32_t>(sum * factor >> 32);
-            out[j] = after - before;
-            before = after;
         }
     }
     return true;

@@ -32,6 +32,7 @@ inline constexpr int kScaleOrigin = 64;
 inline constexpr int kMeanBits = 8;
 inline constexpr int kWeightBits = 16;
 inline constexpr int kMaxComponents = 16;
+inline constexpr double kWeightTolerance = 1.0 / 1024;  // of a row's sum
 inline constexpr std::int64_t kMaxHalfWindow = 32767;
 
 inline constexpr int kCellBits = 6;
@@ -52,16 +53,27 @@ extern const std::uint32_t kTablesChecksum;
 // mean: 1/256 of a bin. The low 16 bits are the index into kScales.
 constexpr std::int64_t pack(std::int64_t mean, int family, int scale) { return mean * 65536 + family * kScaleCount + scale; }
 
+// Arrays to be packed, by position j: means[j * mean_stride] and so on; strides are 0 (all alike) or 1.
+template <class Float>
+struct Parameters {
+    const Float *means;
+    std::size_t mean_stride;
+    const Float *scales;
+    std::size_t scale_stride;
+    const std::uint8_t *families;
+    std::size_t family_stride;
+};
+
 enum class Quantised { ok, bad_mean, bad_scale };
 
 // The nearest points of the grids: mean * 256 to nearest, ties to even, |mean| <= 2^32; scale to the nearest step in the
-// logarithm, clamped to the grid; not-a-number, infinities and scales <= 0 are refused. IEEE basic operations and integers only.
-// `families`: one each. Strides are 0 or 1. Returns the position of the first bad parameter in *bad.
+// logarithm, clamped to the grid; not-a-number, infinities and scales <= 0 are refused, and the position of the first given in
+// *bad. IEEE basic operations and integers only.
 template <class Float>
-Quantised quantise(const Float *means, std::size_t mean_stride, const Float *scales, std::size_t scale_stride,
-                   const std::uint8_t *families, std::size_t family_stride, std::size_t n, std::int64_t *out, std::size_t *bad);
+Quantised quantise(const Parameters<Float> &parameters, std::size_t n, std::int64_t *out, std::size_t *bad);
 
-// Rows of probabilities that sum to 1 to rows of weights that sum to 2^16. Returns false and the row if one is not such.
+// Rows of at most kMaxComponents probabilities that sum to 1 (to 2^-10) to rows of weights that sum to 2^16: partial sums are
+// rounded, the last component gets what is left. Returns false and the row if one is not such.
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad);
 
@@ -76,6 +88,9 @@ struct Kernels {
                               std::size_t n, const std::int64_t *symbols, Interval *out);
     bool (*mixture_locate)(const std::int64_t *parameters, const std::uint32_t *weights, std::size_t stride, int components,
                            std::size_t n, const std::uint32_t *slots, std::int64_t *symbols, Interval *out);
+    // False if any parameter is refused.
+    bool (*quantise_f32)(const Parameters<float> &parameters, std::size_t n, std::int64_t *out);
+    bool (*quantise_f64)(const Parameters<double> &parameters, std::size_t n, std::int64_t *out);
 };
 
 const Kernels &scalar_kernels();

@@ -1,10 +1,12 @@
 """Writes location_scale_tables.cpp: the standard distributions as integers, the same on every machine.
 
     python csrc/entropy/location_scale_tables.py            # rewrites the C++ file beside this one
-    python csrc/entropy/location_scale_tables.py --check    # exit status 1 if the file is not what this script writes
+    python csrc/entropy/location_scale_tables.py --check    # exit status 1 if the file is not what this
+    script writes
 
-All arithmetic is decimal arithmetic of 50 digits in software (module `decimal`), so no libm and no processor has a say in the result;
-every entry is the true value rounded to nearest. What the tables mean is said in location_scale.h and docs/entropy-models.md.
+All arithmetic is decimal arithmetic of 50 digits in software (module `decimal`), so no libm and no processor
+has a say in the result; every entry is the true value rounded to nearest. What the tables mean is said in
+location_scale.h and docs/entropy-models.md.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ Tail = Callable[[Decimal], Decimal]
 
 
 def lower_gamma(a: Decimal, x: Decimal) -> Decimal:
-    """gamma(a, x) by its series x^a e^-x sum x^n / (a (a+1) ... (a+n)); every term is positive, so nothing cancels."""
+    """gamma(a, x) by its series x^a e^-x sum x^n / (a (a+1) ... (a+n)); every term is positive, so nothing
+    cancels.
+    """
     if x == 0:
         return Decimal(0)
     term = 1 / a
@@ -108,7 +112,9 @@ def tail_table(tail: Tail) -> list[int]:
 
 
 def inverse_table(tails: list[int]) -> list[int]:
-    """z in units of 2^-24 at each knot of Q, on the polygon through `tails`; a starting point for a search, not a definition."""
+    """z in units of 2^-24 at each knot of Q, on the polygon through `tails`; a starting point for a search,
+    not a definition.
+    """
     z = knots()
     steps = 1 << INVERSE_CELL_BITS
     out = []
@@ -135,14 +141,16 @@ def scale(k: int) -> Decimal:
 
 
 def scale_entry(k: int, z_max: Decimal) -> int:
-    """inverse scale (27 bits) | half window (15 bits) | scale (22 bits); see ScaleEntry in location_scale.h."""
+    """inverse scale (27 bits) | half window (15 bits) | scale (22 bits); see location_scale.h."""
     inverse = min(round_int(Decimal(2) ** 22 / scale(k)), 2**27 - 1)
     half = min(int(z_max * scale(k)) + 2, MAX_HALF_WINDOW)
     return inverse | half << 27 | round_int(scale(k) * 2**10) << 42
 
 
 def thresholds() -> list[int]:
-    """Mantissas (52 bits) at which the nearest scale index steps up within an octave; the last is never reached."""
+    """Mantissas (52 bits) at which the nearest scale index steps up within an octave; the last is never
+    reached.
+    """
     middle = [Decimal(2) ** ((j + Decimal("0.5")) / SCALE_STEPS) - 1 for j in range(SCALE_STEPS)]
     return [round_int(m * 2**52) for m in middle] + [2**52]
 
@@ -162,7 +170,12 @@ def generate() -> str:
     shape_thresholds = [float(Decimal(2) ** ((j - Decimal("3.5")) / 4)) for j in range(len(SHAPES) - 1)]
     flat = [v for group in (tails, inverses, scales) for table in group for v in table]
     checksum = crc32(b"".join(v.to_bytes(8, "little") for v in flat))
-    name_of = ["Gaussian", "Laplace", "logistic", *(f"generalised Gaussian, shape {float(b):.6g}" for b in SHAPES)]
+    name_of = [
+        "Gaussian",
+        "Laplace",
+        "logistic",
+        *(f"generalised Gaussian, shape {float(b):.6g}" for b in SHAPES),
+    ]
 
     def table(values: list[list[int]], width: int) -> str:
         return "\n".join(f"    // {n}\n    {words(v, width)}," for n, v in zip(name_of, values, strict=True))

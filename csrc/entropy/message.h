@@ -17,7 +17,7 @@ namespace laconic::message {
 inline constexpr std::size_t kBlockSymbols = std::size_t{1} << 20;
 
 // Lanes of profile C for a block of n symbols: more are faster, each costs about 6 bytes.
-inline constexpr int lanes_for(std::size_t n) { return n < (std::size_t{1} << 14) ? 1 : 16; }
+inline constexpr int lanes_for(std::size_t n) { return n < (std::size_t{1} << 14) ? 1 : n < (std::size_t{1} << 18) ? 8 : 16; }
 
 // Profile C, any model.
 std::vector<std::uint8_t> encode(const Model &model, SymbolView symbols, int jobs);

@@ -22,20 +22,18 @@ inline void encode_one(uint16_t &state, uint8_t symbol, const EncodeTable &table
     state = static_cast<uint16_t>(x + table.start[symbol] + quotient * (256 - freq));
 }
 
-// A slot in one word: symbol | freq << 8 | bias << 16.
 struct PackedTable {
     std::array<uint32_t, 256> slots;
 
     explicit PackedTable(const DecodeTable &table) {
-        for (unsigned q = 0; q < 256; ++q)
-            slots[q] = table.symbol[q] | static_cast<uint32_t>(table.freq[q]) << 8 | static_cast<uint32_t>(table.bias[q]) << 16;
+        for (unsigned q = 0; q < 256; ++q) slots[q] = packed_slot(table.freq[q], table.bias[q], table.symbol[q]);
     }
 };
 
 // Without a branch: r = 1 where a byte is due. Reads stream[0] in any case.
 inline uint8_t decode_one(uint16_t &state, const PackedTable &table, const uint8_t *&stream) {
     const uint32_t entry = table.slots[state & 0xff];
-    const uint32_t y = ((entry >> 8) & 0xff) * (state >> 8) + (entry >> 16);
+    const uint32_t y = pop(state, entry);
     const uint32_t r = (y - 256) >> 31;
     state = static_cast<uint16_t>(y << (8 * r) | (*stream & (0u - r)));
     stream += r;
@@ -82,10 +80,7 @@ uint8_t *encode_rows(const uint8_t *symbols, size_t rows, const EncodeTable &tab
                      uint8_t *stream) {
     for (size_t row = rows; row-- > 0;) {
         if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
-        for (unsigned order = kLanes; order-- > 0;) {
-            const unsigned lane = lane_at(order);
-            encode_one(states[lane], symbols[row * kLanes + lane], table, stream);
-        }
+        for (unsigned lane = kLanes; lane-- > 0;) encode_one(states[lane], symbols[row * kLanes + lane], table, stream);
     }
     return stream;
 }
@@ -96,10 +91,7 @@ void decode_rows(DecodeRows &block) {
     size_t row = 0;
     for (; row < block.rows && stream <= block.limit; ++row) {
         uint8_t *out = block.symbols + row * kLanes;
-        for (unsigned group = 0; group < kLanes; group += kGroup)
-            for (unsigned first = group; first < group + 2; ++first)
-                for (unsigned lane = first; lane < group + kGroup; lane += 2)
-                    out[lane] = decode_one(block.states[lane], packed, stream);
+        for (unsigned lane = 0; lane < kLanes; ++lane) out[lane] = decode_one(block.states[lane], packed, stream);
     }
     block.advance(row, stream);
 }
@@ -128,10 +120,7 @@ uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint
     const size_t rest = n % kLanes;
     uint8_t *stream = end;
     if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
-    for (unsigned order = kLanes; order-- > 0;) {
-        const unsigned lane = lane_at(order);
-        if (lane < rest) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
-    }
+    for (size_t lane = rest; lane-- > 0;) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
     return kernels().encode_rows(symbols, rows, table, states, begin, stream);
 }
 
@@ -147,10 +136,7 @@ void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16
     if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
     if (rest != 0 && rows.stream <= tail.end()) {
         const PackedTable packed(table);
-        for (unsigned order = 0; order < kLanes; ++order) {
-            const unsigned lane = lane_at(order);
-            if (lane < rest) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
-        }
+        for (size_t lane = 0; lane < rest; ++lane) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
     }
     if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
     if (std::any_of(states, states + kLanes, [](uint16_t x) { return x != kStart; }))

@@ -2,9 +2,8 @@
 // AVX-512 VBMI holds the whole table in registers. For alphabets that fit 255 slots and entropies above ~1.5 bit per symbol; rare
 // symbols have no slot and are listed as escapes by the block (block.h).
 //
-// Symbol i belongs to lane i mod 256. A row of 256 symbols is four groups of 64; in each group the lanes take their bytes from
-// the shared stream even lanes first (0, 2, .. 62), then odd lanes (1, 3, .. 63): a vector of 32 states is the even or the odd
-// half of a group, so that 64 slots side by side are in symbol order.
+// Symbol i belongs to lane i mod 256. All lanes share one stream of bytes: a decoder visits the lanes in ascending order and each
+// takes a byte as soon as its state falls below 2^8.
 #pragma once
 
 #include <array>
@@ -12,19 +11,12 @@
 #include <cstdint>
 #include <span>
 
+#include "entropy/lane.h"
+
 namespace laconic::entropy::rans_a {
 
 constexpr unsigned kLanes = 256;
-constexpr unsigned kGroup = 64;
-constexpr unsigned kPrecision = 8;
 constexpr size_t kRowBytes = kLanes;  // a row takes no more from the stream
-constexpr uint16_t kStart = 256;      // every lane's state before the first symbol is coded and after the last is decoded
-
-// The lane that is visited at place `order` of a row; encoders walk the same order backwards.
-constexpr unsigned lane_at(unsigned order) {
-    const unsigned place = order % kGroup;
-    return order - place + (place < kGroup / 2 ? 2 * place : 2 * (place - kGroup / 2) + 1);
-}
 
 // By symbol: x -> x + start + floor(x / freq) * (256 - freq).
 struct EncodeTable {

@@ -10,29 +10,46 @@
 namespace laconic::entropy::rans_a {
 namespace {
 
-// The states of one group: even lanes and odd lanes apart.
+// The states of 64 lanes, low and high bytes apart: the low bytes are the slots, and which high bytes are zero says who takes a
+// byte.
 struct Group {
-    __m512i even, odd;
+    __m512i low, high;
 };
 
+inline __m512i low_bytes() { return _mm512_set1_epi16(0xff); }
+
+// 64 numbers of 16 bits, as even and odd lanes, to low and high bytes in lane order, and back.
+inline Group join(__m512i even, __m512i odd) {
+    return {_mm512_ternarylogic_epi32(low_bytes(), even, _mm512_slli_epi16(odd, 8), 0xca),
+            _mm512_ternarylogic_epi32(low_bytes(), _mm512_srli_epi16(even, 8), odd, 0xca)};
+}
+
+inline __m512i even_lanes(__m512i low, __m512i high) {
+    return _mm512_ternarylogic_epi32(low_bytes(), low, _mm512_slli_epi16(high, 8), 0xca);
+}
+
+inline __m512i odd_lanes(__m512i low, __m512i high) {
+    return _mm512_ternarylogic_epi32(low_bytes(), _mm512_srli_epi16(low, 8), high, 0xca);
+}
+
+inline __m512i even_bytes(__m512i bytes) { return _mm512_and_si512(bytes, low_bytes()); }
+inline __m512i odd_bytes(__m512i bytes) { return _mm512_srli_epi16(bytes, 8); }
+
 inline Group load_group(const uint16_t *states) {
-    const __m512i low = _mm512_loadu_si512(states), high = _mm512_loadu_si512(states + 32);
-    const __m512i ones = _mm512_set1_epi32(0xffff);
-    // Two 16-bit states a dword: keep one, narrow to 16 bits, put the halves side by side.
-    const auto pack = [](__m512i a, __m512i b) {
-        return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(a)), _mm512_cvtepi32_epi16(b), 1);
+    const __m512i a = _mm512_loadu_si512(states), b = _mm512_loadu_si512(states + 32);
+    const auto narrow = [](__m512i x, __m512i y) {
+        return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(x)), _mm512_cvtepi16_epi8(y), 1);
     };
-    return {pack(_mm512_and_si512(low, ones), _mm512_and_si512(high, ones)),
-            pack(_mm512_srli_epi32(low, 16), _mm512_srli_epi32(high, 16))};
+    return {narrow(a, b), narrow(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8))};
 }
 
 inline void store_group(const Group &group, uint16_t *states) {
-    const auto widen = [](__m512i x, int half) {
-        return _mm512_cvtepu16_epi32(half == 0 ? _mm512_castsi512_si256(x) : _mm512_extracti64x4_epi64(x, 1));
+    const auto widen = [](__m512i x, bool upper) {
+        return _mm512_cvtepu8_epi16(upper ? _mm512_extracti64x4_epi64(x, 1) : _mm512_castsi512_si256(x));
     };
-    for (int half = 0; half < 2; ++half)
-        _mm512_storeu_si512(states + 32 * half,
-                            _mm512_or_si512(widen(group.even, half), _mm512_slli_epi32(widen(group.odd, half), 16)));
+    for (const bool upper : {false, true})
+        _mm512_storeu_si512(states + 32 * upper,
+                            _mm512_or_si512(widen(group.low, upper), _mm512_slli_epi16(widen(group.high, upper), 8)));
 }
 
 // A table of 256 bytes; the index's top two bits choose the vector.
@@ -106,25 +123,17 @@ private:
           start(_mm512_loadu_si512(ranked.start)) {}
 };
 
-// x < 256: take a byte each, in lane order.
-inline __m512i refill(__m512i x, const uint8_t *&stream) {
-    const __mmask32 due = _mm512_cmplt_epu16_mask(x, _mm512_set1_epi16(256));
-    const __m512i bytes = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(stream)));
-    stream += _mm_popcnt_u32(due);
-    return _mm512_or_si512(_mm512_mask_slli_epi16(x, due, x, 8), _mm512_maskz_expand_epi16(due, bytes));
-}
-
 inline __m512i decode_group(Group &group, const auto &lookup, const uint8_t *&stream) {
-    const __m512i low_byte = _mm512_set1_epi16(0xff);
-    const __m512i slot = _mm512_ternarylogic_epi32(low_byte, group.even, _mm512_slli_epi16(group.odd, 8), 0xca);
-    const Slots found = lookup(slot);
-    const __m512i even_high = _mm512_srli_epi16(group.even, 8), odd_high = _mm512_srli_epi16(group.odd, 8);
-    group.even = refill(_mm512_add_epi16(_mm512_mullo_epi16(even_high, _mm512_and_si512(found.freq, low_byte)),
-                                         _mm512_and_si512(found.bias, low_byte)),
-                        stream);
-    group.odd =
-        refill(_mm512_add_epi16(_mm512_mullo_epi16(odd_high, _mm512_srli_epi16(found.freq, 8)), _mm512_srli_epi16(found.bias, 8)),
-               stream);
+    const Slots found = lookup(group.low);
+    const __m512i even =
+        _mm512_add_epi16(_mm512_mullo_epi16(even_bytes(group.high), even_bytes(found.freq)), even_bytes(found.bias));
+    const __m512i odd = _mm512_add_epi16(_mm512_mullo_epi16(odd_bytes(group.high), odd_bytes(found.freq)), odd_bytes(found.bias));
+    const Group next = join(even, odd);
+    // x < 256: take a byte each, in lane order.
+    const __mmask64 due = _mm512_testn_epi8_mask(next.high, next.high);
+    group.high = _mm512_mask_mov_epi8(next.high, due, next.low);
+    group.low = _mm512_mask_expand_epi8(next.low, due, _mm512_loadu_si512(stream));
+    stream += _mm_popcnt_u64(due);
     return found.symbol;
 }
 
@@ -201,15 +210,6 @@ private:
     }
 };
 
-// The mirror of refill: x >= freq * 256 gives its low byte away, the last lane's byte goes last.
-inline __m512i spill(__m512i x, __m512i freq, uint8_t *&stream) {
-    const __mmask32 due = _mm512_cmpge_epu16_mask(x, _mm512_slli_epi16(freq, 8));
-    const unsigned count = static_cast<unsigned>(_mm_popcnt_u32(due));
-    stream -= count;
-    _mm256_mask_storeu_epi8(stream, _bzhi_u32(~0u, count), _mm256_maskz_compress_epi8(due, _mm512_cvtepi16_epi8(x)));
-    return _mm512_mask_srli_epi16(x, due, x, 8);
-}
-
 inline __m512i push(__m512i x, __m512i freq, __m512i start, __m512i reciprocal) {
     __m512i quotient = _mm512_mulhi_epu16(x, reciprocal);
     const __m512i rest = _mm512_sub_epi16(x, _mm512_mullo_epi16(quotient, freq));
@@ -219,15 +219,18 @@ inline __m512i push(__m512i x, __m512i freq, __m512i start, __m512i reciprocal) 
 }
 
 inline void encode_group(Group &group, __m512i symbols, const auto &lookup, uint8_t *&stream) {
-    const __m512i low_byte = _mm512_set1_epi16(0xff);
     const Codes codes = lookup(symbols);
-    const __m512i odd_freq = _mm512_srli_epi16(codes.freq, 8), even_freq = _mm512_and_si512(codes.freq, low_byte);
-    const __m512i odd_reciprocal =
-        _mm512_ternarylogic_epi32(low_byte, _mm512_srli_epi16(codes.reciprocal_low, 8), codes.reciprocal_high, 0xca);
-    const __m512i even_reciprocal =
-        _mm512_ternarylogic_epi32(low_byte, codes.reciprocal_low, _mm512_slli_epi16(codes.reciprocal_high, 8), 0xca);
-    group.odd = push(spill(group.odd, odd_freq, stream), odd_freq, _mm512_srli_epi16(codes.start, 8), odd_reciprocal);
-    group.even = push(spill(group.even, even_freq, stream), even_freq, _mm512_and_si512(codes.start, low_byte), even_reciprocal);
+    // The mirror of the decoder's refill: x >= freq * 256 gives its low byte away, the last lane's byte goes last.
+    const __mmask64 due = _mm512_cmpge_epu8_mask(group.high, codes.freq);
+    const unsigned count = static_cast<unsigned>(_mm_popcnt_u64(due));
+    stream -= count;
+    _mm512_mask_storeu_epi8(stream, _bzhi_u64(~uint64_t{0}, count), _mm512_maskz_compress_epi8(due, group.low));
+    const __m512i low = _mm512_mask_mov_epi8(group.low, due, group.high);
+    const __m512i high = _mm512_maskz_mov_epi8(~due, group.high);
+    group = join(push(even_lanes(low, high), even_bytes(codes.freq), even_bytes(codes.start),
+                      even_lanes(codes.reciprocal_low, codes.reciprocal_high)),
+                 push(odd_lanes(low, high), odd_bytes(codes.freq), odd_bytes(codes.start),
+                      odd_lanes(codes.reciprocal_low, codes.reciprocal_high)));
 }
 
 uint8_t *encode_rows_with(const auto &lookup, const uint8_t *symbols, size_t rows, uint16_t *states, uint8_t *begin,

@@ -14,14 +14,12 @@ namespace {
 
 // One symbol onto a lane's state; a word leaves first when the state would grow past 2^31.
 inline void encode_one(uint32_t &x, const EncodeSymbol &symbol, unsigned precision, uint8_t *&stream) {
-    const uint32_t freq = symbol.freq();
-    if (x >= freq << (kStateBits - precision)) {
+    if (must_spill(x, symbol, precision)) {
         *--stream = static_cast<uint8_t>(x >> 8);
         *--stream = static_cast<uint8_t>(x);
         x >>= 16;
     }
-    const uint32_t quotient = static_cast<uint32_t>((static_cast<uint64_t>(2 * x) * symbol.reciprocal) >> 32) >> symbol.shift();
-    x += symbol.start() + quotient * ((1u << precision) - freq);
+    x = push(x, symbol, precision);
 }
 
 // The tables' pointers by value, so that a loop keeps them in registers.
@@ -40,9 +38,7 @@ template <typename Symbol, bool Packed>
 inline Symbol decode_one(uint32_t &state, const Slots &tables, size_t context, const uint8_t *&stream) {
     const size_t slot = (context << tables.precision) + (state & ((1u << tables.precision) - 1));
     const uint32_t entry = tables.slots[slot];
-    const uint32_t high = state >> tables.precision;
-    const uint32_t x =
-        Packed ? ((entry >> 20) + 1) * high + ((entry >> 8) & 0xfff) : ((entry >> 14) + 1) * high + (entry & 0x3fff);
+    const uint32_t x = Packed ? pop_packed(state, entry, tables.precision) : pop_split(state, entry, tables.precision);
     const uint32_t word = stream[0] | static_cast<uint32_t>(stream[1]) << 8;
     const uint32_t due = x < kStart;
     state = x << (16 * due) | (word & (0u - due));
@@ -79,7 +75,7 @@ bool encode_rows_scalar(EncodeRows<Symbol> &job) {
     return job.contexts != nullptr ? encode_rows_with<Symbol, K, true>(job) : encode_rows_with<Symbol, K, false>(job);
 }
 
-template <typename Symbol, unsigned K, bool Packed, bool Contexts>
+template <typename Symbol, unsigned K, bool Packed, Context Kind>
 void decode_rows_with(DecodeRows<Symbol> &job) {
     const Slots tables(*job.tables);
     const uint8_t *stream = job.stream;
@@ -88,22 +84,30 @@ void decode_rows_with(DecodeRows<Symbol> &job) {
     size_t row = 0;
     for (; row < job.rows && stream <= job.limit; ++row) {
         Symbol *const out = job.symbols + row * K;
-        const uint16_t *const contexts = Contexts ? job.contexts + row * K : nullptr;
-        for (unsigned lane = 0; lane < K; ++lane)
-            out[lane] = decode_one<Symbol, Packed>(states[lane], tables, Contexts ? contexts[lane] : 0, stream);
+        for (unsigned lane = 0; lane < K; ++lane) {
+            size_t table = 0;
+            if constexpr (Kind == Context::given) table = job.contexts[row * K + lane];
+            if constexpr (Kind == Context::previous) table = job.table_of[*(out + lane - K)];
+            out[lane] = decode_one<Symbol, Packed>(states[lane], tables, table, stream);
+        }
     }
     std::copy_n(states, K, job.states);
     job.advance(row, K, stream);
 }
 
+template <typename Symbol, unsigned K, bool Packed>
+void decode_rows_of(DecodeRows<Symbol> &job) {
+    if (job.contexts != nullptr) return decode_rows_with<Symbol, K, Packed, Context::given>(job);
+    if (job.table_of != nullptr) return decode_rows_with<Symbol, K, Packed, Context::previous>(job);
+    decode_rows_with<Symbol, K, Packed, Context::none>(job);
+}
+
 template <typename Symbol, unsigned K>
 void decode_rows_scalar(DecodeRows<Symbol> &job) {
-    const bool contexts = job.contexts != nullptr;
     if constexpr (sizeof(Symbol) == 1) {
-        if (job.tables->packed())
-            return contexts ? decode_rows_with<Symbol, K, true, true>(job) : decode_rows_with<Symbol, K, true, false>(job);
+        if (job.tables->packed()) return decode_rows_of<Symbol, K, true>(job);
     }
-    contexts ? decode_rows_with<Symbol, K, false, true>(job) : decode_rows_with<Symbol, K, false, false>(job);
+    decode_rows_of<Symbol, K, false>(job);
 }
 
 template <typename Symbol>
@@ -137,7 +141,13 @@ bool has_room(const DecodeJob<Symbol> &job) {
 
 template <typename Symbol>
 DecodeRows<Symbol> rows_of(DecodeJob<Symbol> &job) {
-    return {job.tables,       job.symbols, job.contexts, job.n / job.lanes, job.stream, job.end - (has_room(job) ? kRowBytes : 0),
+    return {job.tables,
+            job.symbols,
+            job.contexts,
+            job.table_of,
+            job.n / job.lanes,
+            job.stream,
+            job.end - (has_room(job) ? kRowBytes : 0),
             job.states.data()};
 }
 
@@ -151,7 +161,9 @@ void finish(DecodeJob<Symbol> &job, DecodeRows<Symbol> &rows) {
     if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
     const Slots tables(*job.tables);
     for (unsigned lane = 0; lane < job.n % job.lanes && rows.stream <= tail.end(); ++lane) {
-        const size_t context = rows.contexts == nullptr ? 0 : rows.contexts[lane];
+        size_t context = 0;
+        if (rows.contexts != nullptr) context = rows.contexts[lane];
+        if (rows.table_of != nullptr) context = rows.table_of[*(rows.symbols + lane - job.lanes)];
         rows.symbols[lane] = job.tables->packed() ? decode_one<Symbol, true>(job.states[lane], tables, context, rows.stream)
                                                   : decode_one<Symbol, false>(job.states[lane], tables, context, rows.stream);
     }
@@ -185,7 +197,7 @@ void DecodeTables::build(std::span<const uint16_t> freqs, size_t alphabet, unsig
         const uint32_t freq = freqs[k];
         if (freq == 0) continue;
         const uint32_t symbol = static_cast<uint32_t>(k % alphabet);
-        const uint32_t first = packed_ ? (freq - 1) << 20 | symbol : (freq - 1) << 14;
+        const uint32_t first = packed_ ? packed_slot(freq, 0, symbol) : (freq - 1) << 14;
         const uint32_t step = packed_ ? 1u << 8 : 1;
         for (uint32_t bias = 0; bias < freq; ++bias) slot[bias] = first + bias * step;
         if (!packed_) std::fill_n(symbols_.data() + (slot - slots_.data()), freq, static_cast<uint16_t>(symbol));

@@ -14,28 +14,16 @@
 #include <vector>
 
 #include "entropy/bit_io.h"
+#include "entropy/lane.h"
 
 namespace laconic::entropy::rans_b {
 
 constexpr unsigned kLanes = 32;
 constexpr unsigned kFewLanes = 4;
-constexpr uint32_t kStart = 1u << 15;     // every lane's state before the first symbol is coded and after the last is decoded
-constexpr unsigned kStateBits = 31;       // states stay below 2^31
 constexpr size_t kRowBytes = 2 * kLanes;  // a row takes no more from the stream
 constexpr unsigned kMinPrecision = 10;
 constexpr unsigned kMaxPrecision = 14;
 constexpr unsigned kPackedPrecision = 12;  // up to here, and with symbols of a byte, a decoding slot fits 32 bits
-
-// What coding one symbol needs: x -> x + start + floor(x / freq) * (2^precision - freq), with the division as a multiplication:
-// floor(x / freq) = (2x * reciprocal >> 32) >> shift for all x < 2^31 (R. Alverson, "Integer division using reciprocals", 1991).
-struct EncodeSymbol {
-    uint32_t reciprocal;  // ceil(2^(31 + shift) / freq), so at least 2^31; 0 for a symbol that has no frequency
-    uint32_t packed;      // freq - 1 (14 bits), start (14 bits), shift = ceil(log2 freq) (4 bits)
-
-    uint32_t freq() const { return (packed & 0x3fff) + 1; }
-    uint32_t start() const { return (packed >> 14) & 0x3fff; }
-    uint32_t shift() const { return packed >> 28; }
-};
 
 void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table);
 
@@ -85,7 +73,9 @@ struct DecodeJob {
     const DecodeTables *tables;
     unsigned lanes;
     Symbol *symbols;
-    const uint16_t *contexts;
+    const uint16_t *contexts;  // as in EncodeJob
+    const uint32_t *table_of;  // unless nullptr, the context is the lane's symbol before: symbols[i] has the table
+                               // table_of[symbols[i - lanes]], and `lanes` symbols may be read before the first. Bytes only.
     size_t n;
     const uint8_t *stream, *end;
     std::array<uint32_t, kLanes> states;
@@ -120,6 +110,7 @@ struct DecodeRows {
     const DecodeTables *tables;
     Symbol *symbols;
     const uint16_t *contexts;
+    const uint32_t *table_of;
     size_t rows;
     const uint8_t *stream;
     const uint8_t *limit;  // a row may begin while stream <= limit: no more than kRowBytes from there are read
@@ -133,6 +124,9 @@ struct DecodeRows {
     }
 };
 
+// How a kernel finds a symbol's table.
+enum class Context { none, given, previous };
+
 // The loops over rows of 32 lanes, one set for each instruction set.
 template <typename Symbol>
 struct Kernels {
@@ -140,7 +134,7 @@ struct Kernels {
     bool (*encode_rows)(EncodeRows<Symbol> &job);
     // Until no rows are left or the stream passes its limit.
     void (*decode_rows)(DecodeRows<Symbol> &job);
-    // Two blocks in step, until that holds for one of them; both have contexts or none has.
+    // Two blocks in step, until that holds for one of them; both have contexts of the same kind.
     void (*decode_rows_pair)(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second);
 };
 

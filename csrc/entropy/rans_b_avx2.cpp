@@ -65,21 +65,27 @@ inline __m256i refill(__m256i x, const uint8_t *&stream) {
 }
 
 // Eight symbols, one a 32-bit element; the states are left to be refilled.
-template <bool Packed, bool Contexts>
+template <bool Packed, Context Kind>
 struct Lookup {
-    const uint32_t *slots;
+    const uint32_t *slots, *table_of;
     const uint16_t *symbols;
     __m256i mask, precision;
 
-    explicit Lookup(const DecodeTables &tables)
+    explicit Lookup(const DecodeTables &tables, const uint32_t *table_of_context)
         : slots(tables.slots()),
+          table_of(table_of_context),
           symbols(tables.symbols()),
           mask(_mm256_set1_epi32((1 << tables.precision()) - 1)),
           precision(_mm256_set1_epi32(static_cast<int>(tables.precision()))) {}
 
-    __m256i operator()(__m256i &x, const uint16_t *contexts) const {
+    // given: the contexts of these symbols; before: the symbols a row before.
+    __m256i operator()(__m256i &x, const uint16_t *given, const void *before) const {
         __m256i slot = _mm256_and_si256(x, mask);
-        if constexpr (Contexts) slot = _mm256_or_si256(slot, _mm256_sllv_epi32(load(contexts), precision));
+        if constexpr (Kind == Context::given) slot = _mm256_or_si256(slot, _mm256_sllv_epi32(load(given), precision));
+        if constexpr (Kind == Context::previous) {
+            const __m256i table = gather<4>(table_of, load(static_cast<const uint8_t *>(before)));
+            slot = _mm256_or_si256(slot, _mm256_sllv_epi32(table, precision));
+        }
         const __m256i entry = gather<4>(slots, slot);
         const __m256i high = _mm256_srlv_epi32(x, precision);
         constexpr unsigned freq_at = Packed ? 20 : 14;
@@ -106,10 +112,10 @@ inline void store(uint16_t *out, const __m256i (&symbols)[kVectors]) {
 }
 
 // One block, or two in step.
-template <bool Packed, bool Contexts, typename Symbol, unsigned Blocks>
+template <bool Packed, Context Kind, typename Symbol, unsigned Blocks>
 void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     const auto lookups = [&]<size_t... B>(std::index_sequence<B...>) {
-        return std::array<Lookup<Packed, Contexts>, Blocks>{Lookup<Packed, Contexts>(*blocks[B]->tables)...};
+        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, blocks[B]->table_of)...};
     }(std::make_index_sequence<Blocks>());
     __m256i x[Blocks][kVectors];
     const uint8_t *stream[Blocks], *limit[Blocks];
@@ -134,7 +140,8 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
             __m256i symbols[kVectors];
             // All look-ups before the first refill: taken in turns they cost 1.7 times as much (order 0, 12 bits).
             for (unsigned v = 0; v < kVectors; ++v)
-                symbols[v] = lookups[b](x[b][v], Contexts ? contexts[b] + first + 8 * v : nullptr);
+                symbols[v] = lookups[b](x[b][v], Kind == Context::given ? contexts[b] + first + 8 * v : nullptr,
+                                        out[b] + first + 8 * v - kLanes);
             for (unsigned v = 0; v < kVectors; ++v) x[b][v] = refill(x[b][v], stream[b]);
             store(out[b] + first, symbols);
         }
@@ -145,29 +152,36 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     }
 }
 
-template <typename Symbol, unsigned Blocks>
+template <bool Packed, typename Symbol, unsigned Blocks>
 void decode_rows_of(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
-    const bool contexts = blocks[0]->contexts != nullptr;
-    bool packed = true;
-    for (unsigned b = 0; b < Blocks; ++b) packed &= blocks[b]->tables->packed();
-    for (unsigned b = 0; b < Blocks; ++b)
+    if (blocks[0]->contexts != nullptr) return decode_rows_with<Packed, Context::given>(blocks);
+    if constexpr (sizeof(Symbol) == 1) {
+        if (blocks[0]->table_of != nullptr) return decode_rows_with<Packed, Context::previous>(blocks);
+    }
+    decode_rows_with<Packed, Context::none>(blocks);
+}
+
+template <typename Symbol, unsigned Blocks>
+void decode_rows_of_kind(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
+    const bool packed = blocks[0]->tables->packed();
+    for (unsigned b = 1; b < Blocks; ++b)
         if (packed != blocks[b]->tables->packed()) return;  // a pair of both kinds: one at a time
     if constexpr (sizeof(Symbol) == 1) {
-        if (packed) return contexts ? decode_rows_with<true, true>(blocks) : decode_rows_with<true, false>(blocks);
+        if (packed) return decode_rows_of<true>(blocks);
     }
-    contexts ? decode_rows_with<false, true>(blocks) : decode_rows_with<false, false>(blocks);
+    decode_rows_of<false>(blocks);
 }
 
 template <typename Symbol>
 void decode_rows(DecodeRows<Symbol> &job) {
     DecodeRows<Symbol> *const blocks[] = {&job};
-    decode_rows_of(blocks);
+    decode_rows_of_kind(blocks);
 }
 
 template <typename Symbol>
 void decode_rows_pair(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second) {
     DecodeRows<Symbol> *const blocks[] = {&first, &second};
-    decode_rows_of(blocks);
+    decode_rows_of_kind(blocks);
 }
 
 // The mirror of refill: x >= freq * 2^(31 - precision), that is x >> (31 - precision) >= freq, gives its low word away.
@@ -205,17 +219,20 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
             fits = false;
             break;
         }
-        for (unsigned v = kVectors; v-- > 0;) {
+        __m256i reciprocal[kVectors], packed[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) {
             __m256i index = load(job.symbols + row * kLanes + 8 * v);
             if constexpr (Contexts)
                 index = _mm256_add_epi32(index, _mm256_mullo_epi32(load(job.contexts + row * kLanes + 8 * v), alphabet));
-            const __m256i reciprocal = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
-            const __m256i packed = gather<sizeof(EncodeSymbol)>(&table->packed, index);
-            reciprocals = _mm256_and_si256(reciprocals, reciprocal);
-            const __m256i freq = _mm256_add_epi32(_mm256_and_si256(packed, low14), one);
-            const __m256i start = _mm256_and_si256(_mm256_srli_epi32(packed, 14), low14);
+            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
+            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+        }
+        for (unsigned v = kVectors; v-- > 0;) {
+            reciprocals = _mm256_and_si256(reciprocals, reciprocal[v]);
+            const __m256i freq = _mm256_add_epi32(_mm256_and_si256(packed[v], low14), one);
+            const __m256i start = _mm256_and_si256(_mm256_srli_epi32(packed[v], 14), low14);
             x[v] = spill(x[v], freq, threshold_shift, stream);
-            const __m256i quotient = divide(x[v], reciprocal, _mm256_srli_epi32(packed, 28));
+            const __m256i quotient = divide(x[v], reciprocal[v], _mm256_srli_epi32(packed[v], 28));
             x[v] = _mm256_add_epi32(_mm256_add_epi32(x[v], start), _mm256_mullo_epi32(quotient, _mm256_sub_epi32(total, freq)));
         }
     }

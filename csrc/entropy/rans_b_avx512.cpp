@@ -34,21 +34,27 @@ inline __m512i refill(__m512i x, const uint8_t *&stream) {
 }
 
 // 16 symbols, one a 32-bit element; the states are left to be refilled.
-template <bool Packed, bool Contexts>
+template <bool Packed, Context Kind>
 struct Lookup {
-    const uint32_t *slots;
+    const uint32_t *slots, *table_of;
     const uint16_t *symbols;
     __m512i mask, precision;
 
-    explicit Lookup(const DecodeTables &tables)
+    explicit Lookup(const DecodeTables &tables, const uint32_t *table_of_context)
         : slots(tables.slots()),
+          table_of(table_of_context),
           symbols(tables.symbols()),
           mask(_mm512_set1_epi32((1 << tables.precision()) - 1)),
           precision(_mm512_set1_epi32(static_cast<int>(tables.precision()))) {}
 
-    __m512i operator()(__m512i &x, const uint16_t *contexts) const {
+    // given: the contexts of these symbols; before: the symbols a row before.
+    __m512i operator()(__m512i &x, const uint16_t *given, const void *before) const {
         __m512i slot = _mm512_and_si512(x, mask);
-        if constexpr (Contexts) slot = _mm512_or_si512(slot, _mm512_sllv_epi32(load(contexts), precision));
+        if constexpr (Kind == Context::given) slot = _mm512_or_si512(slot, _mm512_sllv_epi32(load(given), precision));
+        if constexpr (Kind == Context::previous) {
+            const __m512i table = gather<4>(table_of, load(static_cast<const uint8_t *>(before)));
+            slot = _mm512_or_si512(slot, _mm512_sllv_epi32(table, precision));
+        }
         const __m512i entry = gather<4>(slots, slot);
         const __m512i high = _mm512_srlv_epi32(x, precision);
         constexpr unsigned freq_at = Packed ? 20 : 14;
@@ -60,10 +66,10 @@ struct Lookup {
 };
 
 // One block, or two in step: one block's two vectors would mostly wait for their look-ups.
-template <bool Packed, bool Contexts, typename Symbol, unsigned Blocks>
+template <bool Packed, Context Kind, typename Symbol, unsigned Blocks>
 void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     const auto lookups = [&]<size_t... B>(std::index_sequence<B...>) {
-        return std::array<Lookup<Packed, Contexts>, Blocks>{Lookup<Packed, Contexts>(*blocks[B]->tables)...};
+        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, blocks[B]->table_of)...};
     }(std::make_index_sequence<Blocks>());
     __m512i x[Blocks][kVectors];
     const uint8_t *stream[Blocks], *limit[Blocks];
@@ -86,7 +92,9 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
         const size_t first = kLanes * row;
         for (unsigned b = 0; b < Blocks; ++b)
             for (unsigned v = 0; v < kVectors; ++v)
-                store(symbols[b] + first + 16 * v, lookups[b](x[b][v], Contexts ? contexts[b] + first + 16 * v : nullptr));
+                store(symbols[b] + first + 16 * v,
+                      lookups[b](x[b][v], Kind == Context::given ? contexts[b] + first + 16 * v : nullptr,
+                                 symbols[b] + first + 16 * v - kLanes));
         for (unsigned b = 0; b < Blocks; ++b)
             for (unsigned v = 0; v < kVectors; ++v) x[b][v] = refill(x[b][v], stream[b]);
     }
@@ -96,29 +104,36 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     }
 }
 
-template <typename Symbol, unsigned Blocks>
+template <bool Packed, typename Symbol, unsigned Blocks>
 void decode_rows_of(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
-    const bool contexts = blocks[0]->contexts != nullptr;
-    bool packed = true;
-    for (unsigned b = 0; b < Blocks; ++b) packed &= blocks[b]->tables->packed();
-    for (unsigned b = 0; b < Blocks; ++b)
+    if (blocks[0]->contexts != nullptr) return decode_rows_with<Packed, Context::given>(blocks);
+    if constexpr (sizeof(Symbol) == 1) {
+        if (blocks[0]->table_of != nullptr) return decode_rows_with<Packed, Context::previous>(blocks);
+    }
+    decode_rows_with<Packed, Context::none>(blocks);
+}
+
+template <typename Symbol, unsigned Blocks>
+void decode_rows_of_kind(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
+    const bool packed = blocks[0]->tables->packed();
+    for (unsigned b = 1; b < Blocks; ++b)
         if (packed != blocks[b]->tables->packed()) return;  // a pair of both kinds: one at a time
     if constexpr (sizeof(Symbol) == 1) {
-        if (packed) return contexts ? decode_rows_with<true, true>(blocks) : decode_rows_with<true, false>(blocks);
+        if (packed) return decode_rows_of<true>(blocks);
     }
-    contexts ? decode_rows_with<false, true>(blocks) : decode_rows_with<false, false>(blocks);
+    decode_rows_of<false>(blocks);
 }
 
 template <typename Symbol>
 void decode_rows(DecodeRows<Symbol> &job) {
     DecodeRows<Symbol> *const blocks[] = {&job};
-    decode_rows_of(blocks);
+    decode_rows_of_kind(blocks);
 }
 
 template <typename Symbol>
 void decode_rows_pair(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second) {
     DecodeRows<Symbol> *const blocks[] = {&first, &second};
-    decode_rows_of(blocks);
+    decode_rows_of_kind(blocks);
 }
 
 // The mirror of refill: x >= freq * 2^(31 - precision) gives its low word away, the last lane's word goes last.
@@ -154,17 +169,20 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
             fits = false;
             break;
         }
-        for (unsigned v = kVectors; v-- > 0;) {
+        __m512i reciprocal[kVectors], packed[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) {
             __m512i index = load(job.symbols + row * kLanes + 16 * v);
             if constexpr (Contexts)
                 index = _mm512_add_epi32(index, _mm512_mullo_epi32(load(job.contexts + row * kLanes + 16 * v), alphabet));
-            const __m512i reciprocal = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
-            const __m512i packed = gather<sizeof(EncodeSymbol)>(&table->packed, index);
-            reciprocals = _mm512_and_si512(reciprocals, reciprocal);
-            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed, low14), one);
-            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed, 14), low14);
+            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
+            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+        }
+        for (unsigned v = kVectors; v-- > 0;) {
+            reciprocals = _mm512_and_si512(reciprocals, reciprocal[v]);
+            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed[v], low14), one);
+            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed[v], 14), low14);
             x[v] = spill(x[v], _mm512_sllv_epi32(freq, threshold_shift), stream);
-            const __m512i quotient = divide(x[v], reciprocal, _mm512_srli_epi32(packed, 28));
+            const __m512i quotient = divide(x[v], reciprocal[v], _mm512_srli_epi32(packed[v], 28));
             x[v] = _mm512_add_epi32(_mm512_add_epi32(x[v], start), _mm512_mullo_epi32(quotient, _mm512_sub_epi32(total, freq)));
         }
     }

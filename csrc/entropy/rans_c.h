@@ -64,6 +64,6 @@ std::vector<std::uint8_t> encode_block(const Model &model, std::size_t first, Sy
 void decode_block(const Model &model, std::size_t first, std::span<const std::uint8_t> data, MutableSymbolView symbols,
                   int lanes);
 
-inline constexpr int kMaxLanes = 32;
+inline constexpr int kMaxLanes = 16;  // 1, 8 or 16: message.h chooses
 
 }  // namespace laconic::rans_c

@@ -121,9 +121,9 @@ def _restore(
     done: list[dict[str, Any]] = []
     written = 0
 
-    def fill(file: Any, name: str) -> None:
+    def fill(file: Any, name: str, target: str) -> None:
         nonlocal written
-        prefix, blocks = _content(opened, name, getattr(file, "name", ""))
+        prefix, blocks = _content(opened, name, target)
         file.write(prefix)
         for block in blocks:
             file.write(block)
@@ -134,7 +134,7 @@ def _restore(
         stdout = binary_stdout()
         for name in chosen:
             if opened.entry(name).type not in ("dir", "symlink"):
-                fill(stdout, name)
+                fill(stdout, name, "-")
         return done
     home = Path(archive).parent if archive != "-" else Path()
     to_file = len(chosen) == 1 and opened.entry(chosen[0]).type not in ("dir", "symlink") and output is not None
@@ -153,7 +153,7 @@ def _restore(
             continue
         file = AtomicFile(Path(str(output)), force=force) if to_file else restorer.file(_file_name(entry, archive))
         try:
-            fill(file.file, name)
+            fill(file.file, name, str(file.path))
             file.commit(entry.meta if entry.type == "file" else {})
         except BaseException:
             file.discard()
@@ -181,7 +181,7 @@ def _file_name(entry: Any, archive: str) -> str:
 def _content(opened: Any, name: str, target: str) -> tuple[bytes, Any]:
     """What precedes the entry's raw bytes in a file, and those bytes."""
     entry = opened.entry(name)
-    wants_npy = _is_npy(entry) or (entry.type == "tensor" and str(target).endswith(".npy.tmp"))
+    wants_npy = _is_npy(entry) or (entry.type == "tensor" and target.endswith(".npy"))
     if not wants_npy:
         return b"", opened.blocks(name)
     import io
@@ -199,7 +199,7 @@ def _content(opened: Any, name: str, target: str) -> tuple[bytes, Any]:
 def _decode_pipe(stdin: Any, base: tuple[Path, ...], jobs: int | None, max_output: int | None, quiet: bool) -> int:
     """Standard input to standard output, front to back: only bytes whose checks passed are written."""
     from laconic import registry
-    from laconic.archive import available_jobs
+    from laconic.archive.checks import available_jobs
     from laconic.bases import Bases
     from laconic.container.stream import Data, StreamReader
     from laconic.errors import LimitError

@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 
 from laconic.container import format as f
+from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
 from laconic.container.frame import FrameHead, check_raw
 from laconic.container.scan import parse_object
 from laconic.container.varint import Cursor
-from laconic.container.writer import BaseEntry
 from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
 
-BaseResolver = Callable[[bytes], BaseEntry | None]  # content hash -> base
 CopyReader = Callable[[int, int, int, str], memoryview]  # (stream id, raw start, size, where) -> bytes of earlier DATA frames
 
 _bases_open = threading.local()  # hashes of the bases that this thread is in the middle of reading, in any archive

@@ -125,6 +125,17 @@ def _check_overlap(streams: list[Stream], what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A region of the file that has an index of its own: what the reader found there, and what an append may merge."""
+
+    start: int
+    end: int
+    streams: list[Stream]
+    entries: Sequence[Entry]  # Entry.stream is a position in `streams`
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Trailer:
     covered: int  # bytes from the start of the region that the index describes to the end of the trailer
     index_size: int  # bytes of the index frame, which ends where the trailer begins

@@ -13,15 +13,15 @@ from typing import Any
 import xxhash
 
 from laconic.container import format as f
+from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
-from laconic.container.decoder import BaseResolver, FrameDecoder
+from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, parse_frame_head, parse_header
-from laconic.container.index import Stream, parse_index, parse_trailer
+from laconic.container.index import Part, Stream, parse_index, parse_trailer
 from laconic.container.meta import parse_meta_frame
 from laconic.container.scan import Recovered, recover
 from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry
-from laconic.container.writer import Part
 from laconic.errors import CorruptDataError
 
 EARNED = 1 << 26  # an output up to this size is allocated at once; a larger one only when the stored bytes make it plausible
@@ -56,13 +56,17 @@ class Reader:
 
     # ------------------------------------------------------------------ parts
 
-    def _find_parts(self, check_frames: bool) -> tuple[list[Part], Recovered | None]:
+    def _find_parts(self, lenient: bool) -> tuple[list[Part], Recovered | None]:
         parts: list[Part] = []
         end = self.data.size
         while end > 0:
             part = self._part_before(end)
             if part is None:
                 break
+            if not lenient:  # a version that this one can't read, or a damaged header
+                parse_header(
+                    self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name
+                )
             parts.append(part)
             end = part.start
         parts.reverse()
@@ -73,7 +77,7 @@ class Reader:
         if not parts:
             header = self.data.read_at(0, f.HEADER_SIZE)
             parse_header(header, self.data.name)  # a damaged or newer header is the error to report
-        found = recover(self.data, 0, end, check=check_frames)
+        found = recover(self.data, 0, end, check=lenient)
         return found.parts + parts, found if found.torn else None
 
     def _part_before(self, end: int) -> Part | None:

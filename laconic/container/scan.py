@@ -14,12 +14,11 @@ from laconic.container.frame import (
     parse_frame_head,
     parse_header,
 )
-from laconic.container.index import Stream, parse_trailer
+from laconic.container.index import Part, Stream, parse_trailer
 from laconic.container.meta import unpack_meta_frame
 from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry, parse_signature, parse_table
 from laconic.container.varint import Cursor
-from laconic.container.writer import Part
 from laconic.errors import CorruptDataError, UnsupportedError
 
 _BLOCK = 1 << 20

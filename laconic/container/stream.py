@@ -12,8 +12,9 @@ from typing import Any, BinaryIO
 import xxhash
 
 from laconic.container import format as f
+from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
-from laconic.container.decoder import BaseResolver, FrameDecoder
+from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import FrameHead, check_payload, parse_frame_head, parse_header
 from laconic.container.index import Stream, Trailer
 from laconic.container.meta import parse_meta_frame
@@ -226,10 +227,10 @@ class StreamReader:
                 current = self._current
                 if current is not None and entry.stream == current.stream and current.announced:
                     yield from self._finish(entry)
-                elif entry.type == "file" and entry.size == 0 and entry.stream in self._declared:
-                    del self._declared[entry.stream]
-                    yield from (Begin(entry), End(entry))
                 elif entry.size == 0:
+                    yield from self._finish(None)  # what began before it is complete
+                    if entry.type == "file":
+                        self._declared.pop(entry.stream, None)
                     yield from (Begin(entry), End(entry))
                 else:
                     self._declared.setdefault(entry.stream, []).append(entry)

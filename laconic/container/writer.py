@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import xxhash
 
 from laconic.container import format as f
+from laconic.container.base import BaseFinder
 from laconic.container.codec import Codec, Piece, View
 from laconic.container.frame import Base, FrameHead, check32, check64, pack_header, parse_frame_head
-from laconic.container.index import Stream, Trailer, pack_index
+from laconic.container.index import Part, Stream, Trailer, pack_index
 from laconic.container.meta import pack_meta_frame
 from laconic.container.sink import Sink
 from laconic.container.source import RawSource
@@ -32,30 +33,6 @@ COPY_MIN = 1 << 12  # frames below this size are not looked up for copies
 COPY_KNOWN = 1 << 17  # frames remembered for copies
 HASH_BLOCK = 1 << 18  # bytes hashed twice while they are in the cache
 TABLE_ROWS = 1 << 12  # entries of one journal table
-
-
-class BaseEntry(Protocol):
-    """An entry that frames may be coded against."""
-
-    @property
-    def hash(self) -> bytes: ...
-    @property
-    def size(self) -> int: ...
-    def read(self, start: int, stop: int) -> memoryview: ...
-
-
-BaseFinder = Callable[[str, str, int], BaseEntry | None]  # (entry name, view name or "", raw size or -1 for any) -> base
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A region of the file that has an index of its own: what the reader found there, and what an append may merge."""
-
-    start: int
-    end: int
-    streams: list[Stream]
-    entries: Any  # Sequence[Entry]; Entry.stream is a position in `streams`
-    single: bool = False
 
 
 @dataclass(slots=True)

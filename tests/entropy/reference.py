@@ -76,11 +76,8 @@ def decode_a(data: bytes, n: int) -> bytes:
     states = [int.from_bytes(data[position + 2 * k : position + 2 * k + 2], "little") for k in range(256)]
     position += 512
     out = bytearray(n)
-    order = [64 * g + 2 * k + parity for g in range(4) for parity in range(2) for k in range(32)]
     for row in range(0, n, 256):
-        for lane in order:
-            if row + lane >= n:
-                continue
+        for lane in range(min(256, n - row)):
             symbol, freq, bias = slots[states[lane] % 256]
             out[row + lane] = symbol
             states[lane] = freq * (states[lane] // 256) + bias
@@ -102,9 +99,9 @@ def read_states(bits: Bits, lanes: int) -> list[int]:
     return states
 
 
-def decode_words(slots_at, states: list[int], words: bytes, precision: int, n: int) -> list[int]:
-    """slots_at(i): the slots of symbol i's table."""
-    out = []
+def decode_words(slots_at, states: list[int], words: bytes, precision: int, n: int, out=None) -> list[int]:
+    """slots_at(i): the slots of symbol i's table; it may look at the symbols in `out` so far."""
+    out = [] if out is None else out
     position = 0
     for i in range(n):
         lane = i % len(states)
@@ -160,7 +157,7 @@ def decode_block(data: bytes, n: int) -> bytes:
 
 def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision: int, data: bytes) -> list[int]:
     n = len(contexts)
-    chunks = -(-n // (1 << 18))
+    chunks = -(-n // (1 << 20))
     position, sizes = 0, []
     for _ in range(chunks - 1):
         size, position = varint(data, position)
@@ -168,7 +165,7 @@ def decode_chunks(tables: list[list[tuple[int, int, int]]], contexts, precision:
     out: list[int] = []
     for k in range(chunks):
         end = position + sizes[k] if k < len(sizes) else len(data)
-        of_chunk = contexts[k << 18 : (k + 1) << 18]
+        of_chunk = contexts[k << 20 : (k + 1) << 20]
         bits = Bits(data[position:end])
         states = read_states(bits, 32 if len(of_chunk) >= 4096 else 4)
         words = data[position + bits.finish() : end]
@@ -194,3 +191,36 @@ def decode_fitted(data: bytes, contexts) -> list[int]:
     bits = Bits(data[position:])
     tables = [slots_of(read_table(bits, precision, alphabet)) for _ in range(count)]
     return decode_chunks(tables, [table_of[c] for c in contexts], precision, data[position + bits.finish() :])
+
+
+def decode_order1(data: bytes, n: int) -> bytes:
+    if not n:
+        assert data == b""
+        return b""
+    precision = data[0]
+    context_count, position = varint(data, 1)
+    alphabet, position = varint(data, position)
+    count, position = varint(data, position)
+    table_of = bytes(context_count)
+    if count > 1:
+        size, position = varint(data, position)
+        table_of = decode_block(data[position : position + size], context_count)
+        position += size
+    bits = Bits(data[position:])
+    tables = [slots_of(read_table(bits, precision, alphabet)) for _ in range(count)]
+    data = data[position + bits.finish() :]
+    assert n <= 1 << 20, "one chunk"
+    lanes = 32 if n >= 4096 else 4
+    bits = Bits(data)
+    states = read_states(bits, lanes)
+    coded: list[int] = []
+
+    def slots_at(i: int) -> list[tuple[int, int, int]]:
+        return tables[table_of[coded[i - lanes]] if i >= lanes else table_of[0]]
+
+    decode_words(slots_at, states, data[bits.finish() :], precision, n, coded)
+    length = n // lanes
+    out = bytearray(n)
+    for i, symbol in enumerate(coded):
+        out[i % lanes * length + i // lanes if i < lanes * length else i] = symbol
+    return bytes(out)

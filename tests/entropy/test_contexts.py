@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from laconic import CorruptDataError, _core
-from laconic.entropy.contexts import ContextTables, decode_contexts, encode_contexts
+from laconic.entropy.contexts import ContextTables, decode_contexts, decode_order1, encode_contexts, encode_order1
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -92,6 +92,24 @@ def test_given_tables_round_trip(case, precision):
         np.testing.assert_array_equal(decoded, symbols)
 
 
+@settings(max_examples=100, deadline=None)
+@given(problems, st.integers(0, 20))
+def test_escapes(case, escape):
+    symbols, contexts = case
+    contexts = contexts % 50
+    alphabet = max(escape, int(symbols.max(initial=0))) + 1
+    counts = np.zeros((50, alphabet), np.int64)
+    np.add.at(counts, (contexts[::3], symbols[::3]), 1000)
+    tables = ContextTables.from_counts(counts, dtype=symbols.dtype, escape=escape)
+    encoded = on_every_isa(lambda: tables.encode(symbols, contexts))
+    assert len(set(encoded)) == 1
+    for decoded in on_every_isa(lambda: tables.decode(encoded[0], contexts)):
+        np.testing.assert_array_equal(decoded, symbols)
+    for size in range(0, len(encoded[0]), 1 + len(encoded[0]) // 20):
+        with pytest.raises(CorruptDataError):
+            tables.decode(encoded[0][:size], contexts)
+
+
 @settings(max_examples=40, deadline=None)
 @given(problems)
 def test_reference_decoder_agrees(case):
@@ -100,7 +118,7 @@ def test_reference_decoder_agrees(case):
     assert reference.decode_fitted(encoded, contexts.tolist()) == symbols.tolist()
 
 
-@pytest.mark.parametrize("n", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, (1 << 19) + 5000, 3 << 18])
+@pytest.mark.parametrize("n", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, (2 << 20) + 5000, 3 << 20])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_chunks(n, dtype):
     symbols, contexts = problem(n, n, 64, 200, dtype)
@@ -202,3 +220,54 @@ def test_garbage(data, n):
         _core.set_isa(isa)
         with contextlib.suppress(CorruptDataError):
             tables.decode(data, np.arange(n, dtype=np.uint16) % 20)
+
+
+def chain(seed: int, n: int, alphabet: int) -> np.ndarray:
+    """Bytes that mostly follow the byte before."""
+    rng = np.random.default_rng(seed)
+    return (np.cumsum(rng.geometric(0.6, n) - 1) % alphabet).astype(np.uint8)
+
+
+chains = st.builds(chain, st.integers(0, 2**32 - 1), st.integers(0, 9000), st.sampled_from([1, 3, 40, 256]))
+
+
+@settings(max_examples=80, deadline=None)
+@given(chains, st.sampled_from([0, 10, 12, 14]))
+def test_order1(symbols, precision):
+    encoded = on_every_isa(lambda: encode_order1(symbols, precision=precision))
+    assert len(set(encoded)) == 1
+    for decoded in on_every_isa(lambda: decode_order1(encoded[0], symbols.size)):
+        np.testing.assert_array_equal(decoded, symbols)
+    assert reference.decode_order1(encoded[0], symbols.size) == symbols.tobytes()
+
+
+@pytest.mark.parametrize("n", [1 << 20, (1 << 20) + 33, (2 << 20) + 5, (3 << 20) + 100_000, 4 << 20])
+def test_order1_chunks(n):
+    symbols = chain(n, n, 100)
+    encoded = encode_order1(symbols)
+    assert len(encoded) < n / 3.5
+    for decoded in on_every_isa(lambda: decode_order1(encoded, n)):
+        np.testing.assert_array_equal(decoded, symbols)
+
+
+def order1_outcome(data: bytes, n: int) -> bytes | None:
+    def attempt():
+        try:
+            return decode_order1(data, n).tobytes()
+        except CorruptDataError:
+            return None
+
+    outcomes = on_every_isa(attempt)
+    assert len(set(outcomes)) == 1
+    return outcomes[0]
+
+
+def test_order1_damage():
+    for n in (300, 4200):
+        good = encode_order1(chain(7, n, 5))
+        for bit in range(8 * len(good)):
+            bad = bytearray(good)
+            bad[bit // 8] ^= 1 << bit % 8
+            order1_outcome(bytes(bad), n)
+        for size in range(len(good)):
+            assert order1_outcome(good[:size], n) is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laconic import CorruptDataError
+from laconic import CorruptDataError, UnsupportedError
 from laconic.entropy import (
     Bernoulli,
     Categorical,
@@ -48,7 +50,10 @@ def models(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, tuple[
         "laplace": (Laplace(mean, scale), near),
         "logistic": (Logistic(mean, scale), near),
         "generalised": (GeneralisedGaussian(mean, scale, rng.uniform(0.3, 5, shape)), near),
-        "mixture": (Mixture([Gaussian(mean, scale), Laplace(mean + 3, 2.0), Logistic(0.0, scale)], [0.5, 0.25, 0.25]), near),
+        "mixture": (
+            Mixture([Gaussian(mean, scale), Laplace(mean + 3, 2.0), Logistic(0.0, scale)], [0.5, 0.25, 0.25]),
+            near,
+        ),
         "mixture, one": (Mixture(Gaussian([0.0, 100.0], [1.0, 50.0]), [0.9, 0.1]), near),
         "categorical": (Categorical(rng.dirichlet([0.3] * 37)), small),
         "rows f64": (CategoricalRows(rows), small),
@@ -110,7 +115,8 @@ def test_blocks_and_jobs_change_nothing() -> None:
     np.testing.assert_array_equal(decode(data, model, jobs=3), x)
     bits = (x > 3).astype(np.uint8)
     coin = Bernoulli(0.45)
-    assert encode(bits, coin, jobs=2) == (data := encode(bits, coin))
+    data = encode(bits, coin)
+    assert encode(bits, coin, jobs=2) == data
     np.testing.assert_array_equal(decode(data, coin, n, jobs=2), bits)
 
 
@@ -164,10 +170,16 @@ def test_torch_tensors_are_arrays() -> None:
         (lambda: encode(np.array([0, 3], np.uint8), Uniform(3)), "symbol 3 at position 1"),
         (lambda: encode(np.array([0, -1], np.int8), Categorical([0.5, 0.5])), "symbol -1 at position 1"),
         (lambda: encode(np.array([2], np.int8), Bernoulli(0.5)), "symbol 2 at position 0"),
-        (lambda: encode(np.array([0, 1], np.int8), Categorical.from_cdf([0, 0, 4])), "symbol 0 at position 0 has zero"),
+        (
+            lambda: encode(np.array([0, 1], np.int8), Categorical.from_cdf([0, 0, 4])),
+            "symbol 0 at position 0 has zero",
+        ),
         (lambda: encode(np.zeros(2, np.int8), CategoricalRows([[0.5, 0.5], [0.5, 0.4]])), "row 1"),
         (lambda: encode(np.zeros(2, np.int8), CategoricalRows([[0.5, 0.5], [np.nan, 0.4]])), "row 1"),
-        (lambda: encode(np.zeros(1, np.int8), CategoricalRows.from_cdf(np.array([[0, 9, 8]], np.uint32))), "row 0"),
+        (
+            lambda: encode(np.zeros(1, np.int8), CategoricalRows.from_cdf(np.array([[0, 9, 8]], np.uint32))),
+            "row 0",
+        ),
         (lambda: encode(np.zeros(3, np.int8), Gaussian([0.0, 1.0], 1.0)), "shape"),
         (lambda: encode(np.zeros(0, np.int8), Gaussian([0.0, 1.0], 1.0)), "shape"),
         (lambda: encode(np.zeros(3, np.int8), Gaussian(np.zeros(0), 1.0)), "shape"),
@@ -204,8 +216,8 @@ def test_every_bit_flip_and_truncation_of_small_messages() -> None:
                 damaged[bit // 8] ^= 1 << bit % 8
                 try:
                     back = decode(bytes(damaged), model, x.shape)
-                except (CorruptDataError, Exception) as e:
-                    assert type(e).__name__ in ("CorruptDataError", "UnsupportedError"), (name, bit, e)
+                except (CorruptDataError, UnsupportedError):
+                    pass
                 else:
                     assert back.shape == x.shape
                     unharmed = back.dtype == x.dtype and (back == x).all()
@@ -223,15 +235,11 @@ def test_garbage_is_corrupt_or_data() -> None:
         good = encode(x, model)
         for _ in range(200):
             junk = good[:2] + rng.bytes(int(rng.integers(0, 300)) * 4 + int(rng.integers(0, 2)))
-            try:
+            with suppress(CorruptDataError):
                 assert decode(junk, model, x.shape).shape == x.shape
-            except CorruptDataError:
-                pass
             for coder in (Stack, QueueDecoder):
-                try:
+                with suppress(CorruptDataError):
                     coder(junk[2:]).pop(model, x.shape)
-                except CorruptDataError:
-                    pass
 
 
 def test_wrong_count_and_wrong_model() -> None:
@@ -282,11 +290,16 @@ def test_a_queue_that_is_not_at_its_end() -> None:
     decoder.pop(Uniform(256), 20)
     with pytest.raises(CorruptDataError):
         decoder.finish()
+
+    def read(message: bytes) -> None:
+        decoder = QueueDecoder(message)
+        decoder.pop(Uniform(256), 40)
+        decoder.finish()
+
+    read(encoder.to_bytes())
     for cut in range(len(encoder)):
         with pytest.raises(CorruptDataError):
-            decoder = QueueDecoder(encoder.to_bytes()[:cut])
-            decoder.pop(Uniform(256), 40)
-            decoder.finish()
+            read(encoder.to_bytes()[:cut])
 
 
 def test_a_failed_push_leaves_the_coder_as_it_was() -> None:

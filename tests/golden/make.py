@@ -87,10 +87,18 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-zeros": lambda: np.zeros((8, 100), np.float16),
     "single-structured": lambda: np.array([(1, 2.5, b"ab"), (3, np.nan, b"")], [("n", "<i4"), ("x", "<f8"), ("s", "S3")]),
     "single-scalar": lambda: np.complex64(1 - 2j),
+    "single-mixed": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
+    "single-bf16-max": lambda: bfloat16(5000, seed=5),
     "pack-dict": lambda: {
         "w": weights(40), "again": weights(40), "n": 7, "deep": {"x/y": [1.5, None, True, "text", ()], 5: OrderedDict(k=b"v")}, "": b"e",
     },
 }  # fmt: skip
+
+LEVELS = {"single-mixed": "max", "single-bf16-max": "max"}  # all others are made at the default level
+
+
+def encoded(name: str) -> bytes:
+    return laconic.encode(OBJECTS[name](), level=LEVELS.get(name, "default"), jobs=1)
 
 
 def tree(archive: ArchiveWriter) -> None:
@@ -159,8 +167,8 @@ def built() -> dict[str, bytes]:
 
 
 def main() -> int:
-    for name, make in OBJECTS.items():
-        (HERE / f"{name}.lac").write_bytes(laconic.encode(make(), jobs=1))
+    for name in OBJECTS:
+        (HERE / f"{name}.lac").write_bytes(encoded(name))
     for name, data in built().items():
         (HERE / f"{name}.lac").write_bytes(data)
     total = [path.stat().st_size for path in HERE.glob("*.lac")]

@@ -33,8 +33,15 @@ def check(cases: list[tuple[str, bytes]], **options: Any) -> dict[str, int]:
     return run([(label, blob, None) for label, blob in cases], warm=WARM, **options)
 
 
-def stored(raw: bytes, entries: list[Entry], *, frames: list[bytes] | None = None, index: dict[int, bytes] | None = None,
-           count: int | None = None, journal: bool = True) -> bytes:  # fmt: skip
+def stored(
+    raw: bytes,
+    entries: list[Entry],
+    *,
+    frames: list[bytes] | None = None,
+    index: dict[int, bytes] | None = None,
+    count: int | None = None,
+    journal: bool = True,
+) -> bytes:
     """An archive of one stored frame (or `frames`, all of stream 1) with these entries; `index` replaces columns of its index."""
     frames = [data_frame(1, 0, raw)] if frames is None else frames
     head = 13
@@ -117,14 +124,60 @@ def test_objects_that_lie() -> None:
 
 
 DTYPES = [
-    "", "O", "|O", "[('a', 'O')]", "T", "f4,O", "[" * 500, "[" * 60_000, "(" * 60_000, "[" + "-" * 60_000 + "1]", "[('a'," * 3000, "S2147483647",
-    "V4294967296", "(1000000,1000000)f4", "[('a', '<f4', (2147483647, 2147483647))]", "[('a', '<f4', -1)]", "M8[99999999999999999999s]",
-    "M8[s/0]", "M8[generic]", ",".join(["f4"] * 15_000), "[" + ",".join(f"('f{k}','u1')" for k in range(4000)) + "]", "\0", "f4\0", "\udc80",
-    "[('a', '<f4'), ('a', '<f4')]", "[(1, 2)]", "[[]]", "[{}]", "[None]", "[('a', [('b', [('c', 'O')])])]", "{'names': ['a'], 'formats': ['O']}",
-    "object", "int", "float", "str", "bool_", "class", "e" * 70_000, "[1e400]", "[" + "9" * 6000 + "]", "[('a', '" + "9" * 6000 + "f4')]",
-    "9" * 5000 + "f4", "[b'x']", "[(b'x', '<f4')]", "[('', '|V10'), ('a', '<f4')]", "datetime64", "g", "S-1", "U999999999", "[('a', 'U536870912')]",
-    "([('a','<f4')],)", "[(('t', 'a'), '<f4'), (('t', 'b'), '<f4')]", "a" * 40_000,
-]  # fmt: skip
+    "",
+    "O",
+    "|O",
+    "[('a', 'O')]",
+    "T",
+    "f4,O",
+    "[" * 500,
+    "[" * 60_000,
+    "(" * 60_000,
+    "[" + "-" * 60_000 + "1]",
+    "[('a'," * 3000,
+    "S2147483647",
+    "V4294967296",
+    "(1000000,1000000)f4",
+    "[('a', '<f4', (2147483647, 2147483647))]",
+    "[('a', '<f4', -1)]",
+    "M8[99999999999999999999s]",
+    "M8[s/0]",
+    "M8[generic]",
+    ",".join(["f4"] * 15_000),
+    "[" + ",".join(f"('f{k}','u1')" for k in range(4000)) + "]",
+    "\0",
+    "f4\0",
+    "\udc80",
+    "[('a', '<f4'), ('a', '<f4')]",
+    "[(1, 2)]",
+    "[[]]",
+    "[{}]",
+    "[None]",
+    "[('a', [('b', [('c', 'O')])])]",
+    "{'names': ['a'], 'formats': ['O']}",
+    "object",
+    "int",
+    "float",
+    "str",
+    "bool_",
+    "class",
+    "e" * 70_000,
+    "[1e400]",
+    "[" + "9" * 6000 + "]",
+    "[('a', '" + "9" * 6000 + "f4')]",
+    "9" * 5000 + "f4",
+    "[b'x']",
+    "[(b'x', '<f4')]",
+    "[('', '|V10'), ('a', '<f4')]",
+    "datetime64",
+    "g",
+    "S-1",
+    "U999999999",
+    "[('a', 'U536870912')]",
+    "([('a','<f4')],)",
+    "[(('t', 'a'), '<f4'), (('t', 'b'), '<f4')]",
+    "a" * 40_000,
+]
 
 
 @pytest.mark.parametrize("kind", ["ndarray", "scalar", "tensor", "torch", "memoryview"])
@@ -147,9 +200,21 @@ def test_columns_that_lie() -> None:
     wide = [*NUMBERS, (1 << 64) - 1]
     cases = []
     for column, rows in (
-        (t.NAME_SIZES, 10), (t.SIGNATURE, 10), (t.NDIM, 10), (t.DIMS, 10), (t.STREAM, 10), (t.START, 10), (t.SIZE, 10), (t.META_SIZES, 10),
-        (t.BASE, 10), (STREAM_ID, 1), (STREAM_FRAMES, 1), (FRAME_GAP, 1), (FRAME_LENGTH, 1), (FRAME_RAW, 1),
-    ):  # fmt: skip
+        (t.NAME_SIZES, 10),
+        (t.SIGNATURE, 10),
+        (t.NDIM, 10),
+        (t.DIMS, 10),
+        (t.STREAM, 10),
+        (t.START, 10),
+        (t.SIZE, 10),
+        (t.META_SIZES, 10),
+        (t.BASE, 10),
+        (STREAM_ID, 1),
+        (STREAM_FRAMES, 1),
+        (FRAME_GAP, 1),
+        (FRAME_LENGTH, 1),
+        (FRAME_RAW, 1),
+    ):
         for number in wide:
             for values in ([number] * rows, [0] * (rows - 1) + [number], [number] + [1] * (rows - 1), [number] * (rows + 1), [number]):
                 cases.append((f"column {column} {values[:2]}", stored(raw, entries, index={column: pack_ints(values)})))
@@ -214,7 +279,17 @@ def test_views_and_entries_outside_streams() -> None:
 def test_names_that_fight() -> None:
     raw = bytes(10)
     cases = []
-    for names in (["a", "a"], ["", ""], ["a", "a/b", "a/b/c"], ["/".join("a" * 2000)], ["x" * 4096], ["x" * 4097], ["a//b"], ["\0"], ["~ix", "~i1"]):
+    for names in (
+        ["a", "a"],
+        ["", ""],
+        ["a", "a/b", "a/b/c"],
+        ["/".join("a" * 2000)],
+        ["x" * 4096],
+        ["x" * 4097],
+        ["a//b"],
+        ["\0"],
+        ["~ix", "~i1"],
+    ):
         for kind in ("dict", "list", "bytes", "odict", "tuple", "value", "file", "dir", "symlink"):
             entries = [Entry(name, kind, stream=1, size=10 if kind in ("bytes", "file") else 0) for name in names]
             cases.append((f"{kind} {names[0][:20]}", stored(raw, entries)))
@@ -222,7 +297,7 @@ def test_names_that_fight() -> None:
     cases.append(("500 levels of dicts", stored(raw, deep)))
     deep = [Entry("", "list")] + [Entry("/".join(["~i0"] * k), "list") for k in range(1, 900)]
     cases.append(("900 levels of lists", stored(raw, deep)))
-    for keys in (["d/~ix"], ["d/~i"], ["d/~i9" + "9" * 4000], ["d/~i1", "d/~i01"], ["d/~i١"], ["d/~q"]):
+    for keys in (["d/~ix"], ["d/~i"], ["d/~i9" + "9" * 4000], ["d/~i1", "d/~i01"], ["d/~i\u0661"], ["d/~q"]):
         cases.append((f"keys {keys[0][:9]}", stored(raw, [Entry("d", "dict"), *(Entry(k, stream=1, size=10) for k in keys)])))
     check(cases)
 
@@ -230,17 +305,50 @@ def test_names_that_fight() -> None:
 # ---------------------------------------------------------------------- metadata
 
 CBOR = [
-    b"\xa1", b"\xff", b"\xbf", b"\xbf\xff", b"\xa0\xa0", b"\x80", b"\x01", b"\xf6", b"\x9f\xff", b"\x5f\xff", b"\x7f\xff", b"\xc0\x60",
-    b"\xa1\x61v" + b"\x81" * 15 + b"\x00", b"\xa1\x61v" + b"\x81" * 30_000 + b"\x00", b"\xa1\x61v" + b"\xa1\x00" * 20_000 + b"\x00",
-    b"\xa1\x61v\x9b" + b"\xff" * 8, b"\xa1\x61v\xbb" + b"\xff" * 8, b"\xa1\x61v\x5b" + b"\x7f" * 8, b"\xa1\x61v\x7b" + b"\x00\x00\x00\x40" + bytes(4),
-    b"\xa2\x61v\x01\x61v\x02", b"\xa1\x01\x02", b"\xa1\x80\x02", b"\xa1\xa0\x02", b"\xa1\x61v\xfa\x7f\xc0\x00\x01", b"\xa1\x61v\xf9\x7c\x01",
-    b"\xa1\x61v\x7a\x00\x00\x00\x02\xff\xff", b"\xa1\x61v\xf7", b"\xa1\x61v\xf8\x20", b"\xa1\x61v\xe0", b"\xa1\x62v",
-    *(b"\xa1\x61v" + cbor2.dumps(cbor2.CBORTag(tag, value))
-      for tag in (0, 1, 2, 3, 4, 5, 21, 24, 25, 28, 29, 30, 35, 36, 37, 43000, 100, 256, 258, 260, 261, 1004, 55799, 12345678901)
-      for value in ("2020-01-01T00:00:00Z", 1, b"\xff" * 20, [1, 2], [10**9, 1], "(a+)+$", {})),
-    cbor2.dumps({"v": 2**70}), cbor2.dumps({"v": -(2**70)}), cbor2.dumps({"v": 1.5}), cbor2.dumps({"f": b"1234567"}), cbor2.dumps({"f": 1}),
-    cbor2.dumps({"v": [1]}), cbor2.dumps({"v": {"a": b"x"}}), cbor2.dumps({"target": 5, "mode": "x", "mtime_ns": 2**63}),
-]  # fmt: skip
+    b"\xa1",
+    b"\xff",
+    b"\xbf",
+    b"\xbf\xff",
+    b"\xa0\xa0",
+    b"\x80",
+    b"\x01",
+    b"\xf6",
+    b"\x9f\xff",
+    b"\x5f\xff",
+    b"\x7f\xff",
+    b"\xc0\x60",
+    b"\xa1\x61v" + b"\x81" * 15 + b"\x00",
+    b"\xa1\x61v" + b"\x81" * 30_000 + b"\x00",
+    b"\xa1\x61v" + b"\xa1\x00" * 20_000 + b"\x00",
+    b"\xa1\x61v\x9b" + b"\xff" * 8,
+    b"\xa1\x61v\xbb" + b"\xff" * 8,
+    b"\xa1\x61v\x5b" + b"\x7f" * 8,
+    b"\xa1\x61v\x7b" + b"\x00\x00\x00\x40" + bytes(4),
+    b"\xa2\x61v\x01\x61v\x02",
+    b"\xa1\x01\x02",
+    b"\xa1\x80\x02",
+    b"\xa1\xa0\x02",
+    b"\xa1\x61v\xfa\x7f\xc0\x00\x01",
+    b"\xa1\x61v\xf9\x7c\x01",
+    b"\xa1\x61v\x7a\x00\x00\x00\x02\xff\xff",
+    b"\xa1\x61v\xf7",
+    b"\xa1\x61v\xf8\x20",
+    b"\xa1\x61v\xe0",
+    b"\xa1\x62v",
+    *(
+        b"\xa1\x61v" + cbor2.dumps(cbor2.CBORTag(tag, value))
+        for tag in (0, 1, 2, 3, 4, 5, 21, 24, 25, 28, 29, 30, 35, 36, 37, 43000, 100, 256, 258, 260, 261, 1004, 55799, 12345678901)
+        for value in ("2020-01-01T00:00:00Z", 1, b"\xff" * 20, [1, 2], [10**9, 1], "(a+)+$", {})
+    ),
+    cbor2.dumps({"v": 2**70}),
+    cbor2.dumps({"v": -(2**70)}),
+    cbor2.dumps({"v": 1.5}),
+    cbor2.dumps({"f": b"1234567"}),
+    cbor2.dumps({"f": 1}),
+    cbor2.dumps({"v": [1]}),
+    cbor2.dumps({"v": {"a": b"x"}}),
+    cbor2.dumps({"target": 5, "mode": "x", "mtime_ns": 2**63}),
+]
 
 
 def test_metadata_that_is_none() -> None:
@@ -353,13 +461,21 @@ def test_zstd_payloads_that_lie() -> None:
     bomb = zstandard.ZstdCompressor(level=19)
     unsized = zstandard.ZstdCompressor(write_content_size=False)
     payloads = {
-        "larger": bomb.compress(bytes(1 << 30 >> 3)), "smaller": bomb.compress(bytes(10)), "unsized": unsized.compress(bytes(1000)),
-        "unsized bomb": unsized.compress(bytes(1 << 27)), "two frames": bomb.compress(bytes(500)) * 2, "skippable": b"\x50\x2a\x4d\x18" + bytes(100),
-        "empty": b"", "magic only": b"\x28\xb5\x2f\xfd", "with checksum": zstandard.ZstdCompressor(write_checksum=True).compress(bytes(1000)),
-        "trailing": bomb.compress(bytes(1000)) + b"x", "cut": bomb.compress(bytes(1000))[:-1],
-        "window of 2 GiB": b"\x28\xb5\x2f\xfd\x40\xa8\xe8\x02" + bytes(20), "declares 2^60": b"\x28\xb5\x2f\xfd\xe0" + (1 << 60).to_bytes(8, "little") + bytes(20),
+        "larger": bomb.compress(bytes(1 << 30 >> 3)),
+        "smaller": bomb.compress(bytes(10)),
+        "unsized": unsized.compress(bytes(1000)),
+        "unsized bomb": unsized.compress(bytes(1 << 27)),
+        "two frames": bomb.compress(bytes(500)) * 2,
+        "skippable": b"\x50\x2a\x4d\x18" + bytes(100),
+        "empty": b"",
+        "magic only": b"\x28\xb5\x2f\xfd",
+        "with checksum": zstandard.ZstdCompressor(write_checksum=True).compress(bytes(1000)),
+        "trailing": bomb.compress(bytes(1000)) + b"x",
+        "cut": bomb.compress(bytes(1000))[:-1],
+        "window of 2 GiB": b"\x28\xb5\x2f\xfd\x40\xa8\xe8\x02" + bytes(20),
+        "declares 2^60": b"\x28\xb5\x2f\xfd\xe0" + (1 << 60).to_bytes(8, "little") + bytes(20),
         "dictionary id": b"\x28\xb5\x2f\xfd\x21\x07\xe8" + bytes(20),
-    }  # fmt: skip
+    }
     cases = []
     for label, payload in payloads.items():
         for raw_size in (1000, 0, 1, 1 << 25, len(payload)):
@@ -445,10 +561,12 @@ def test_random_edits_with_valid_checksums(name: str) -> None:
         else:
             changed += [frame(head, payload, sync=sync) for payload in mutations(piece.payload, chance, 100)]
             # The payload's mutation may pass for data where the check of the raw bytes is what the head says; it can't be made to match.
-            sizes = [replace(head, raw_size=n).pack(sync=sync) + piece.payload for n in (0, 1, head.raw_size + 1, 1 << 25, 2 * head.raw_size)]
+            sizes = [
+                replace(head, raw_size=n).pack(sync=sync) + piece.payload for n in (0, 1, head.raw_size + 1, 1 << 25, 2 * head.raw_size)
+            ]
             changed += sizes
         for k, data in enumerate(changed):
             cases.append((f"{name} frame {i} edit {k}", reseal([*pieces[:i], Piece("frame", data), *pieces[i + 1 :]])))
-    if len(cases) > 900:
-        cases = chance.sample(cases, 900)
+    if len(cases) > 500:
+        cases = chance.sample(cases, 500)
     check(cases, base=base)

@@ -28,7 +28,7 @@ def test_bit_flips(name: str) -> None:
     if len(blob) > EVERY_BIT:
         edges = set(range(8 * 48)) | set(range(8 * (len(blob) - 200), 8 * len(blob)))
         rest = sorted(set(bits) - edges)
-        bits = sorted(edges | set(random.Random(name).sample(rest, 500 if name in LARGE else 2000)))
+        bits = sorted(edges | set(random.Random(name).sample(rest, 400 if name in LARGE else 1200)))
     cases = []
     for bit in bits:
         damaged = bytearray(blob)
@@ -44,7 +44,7 @@ def test_truncations(name: str) -> None:
     blob, base = load(name)
     right = wanted(blob, base)
     sizes = list(range(len(blob)))
-    if len(blob) > 2 * EVERY_BIT:
+    if len(blob) > EVERY_BIT:
         sizes = sorted({*range(300), *range(len(blob) - 400, len(blob)), *random.Random(name).sample(sizes, 300)})
     cases = []
     for size in sizes:
@@ -72,7 +72,7 @@ def test_bytes_replaced_inserted_removed_and_moved(name: str) -> None:
     right = wanted(blob, base)
     chance = random.Random(f"edit {name}")
     cases = []
-    for k in range(120 if name in LARGE else 400):
+    for k in range(60 if name in LARGE else 150):
         damaged = bytearray(blob)
         for _ in range(chance.choice((1, 1, 2, 5))):
             at = chance.randrange(len(damaged) + 1)
@@ -99,7 +99,7 @@ def test_garbage() -> None:
     starts = [b"", *((GOLDEN / f"{name}.lac").read_bytes()[:n] for name in ARCHIVES for n in (8, 13, 17, 30, 60))]
     ends = [b"", *((GOLDEN / f"{name}.lac").read_bytes()[-n:] for name in ARCHIVES for n in (8, 32, 80))]
     cases = []
-    for k in range(1500):
+    for k in range(800):
         garbage = chance.randbytes(chance.choice((0, 1, 7, 40, 300, 3000)))
         blob = chance.choice(starts) + garbage + chance.choice(ends)
         cases.append((f"garbage {k}", blob, None))

@@ -1,10 +1,11 @@
 """Gives damaged archives to every way of reading one, and counts what comes of it. Runs as a child process, so that a crash is seen:
 
-    python probe.py PLAN.pickle       (a list of (label, archive bytes, wanted) triples; `wanted` says for each way what the intact archive
-                                       gives, or is None where the damage was sealed with valid checksums and other data may come out)
+    python probe.py PLAN.pickle
 
-Prints one JSON object: counts of "error", "correct", "other" (where `wanted` is None), "wrong", "crash" (an exception that is none of
-ours), "hang" (over LIMIT seconds of processor time) and "fat" (memory over 64 MiB and four times what came out), and examples of the last four.
+A plan's cases are (label, archive bytes, wanted): `wanted` says for each way what the intact archive gives, or is None where the damage
+was sealed with valid checksums and other data may come out. Prints one JSON object: counts of "error", "correct", "other" (where
+`wanted` is None), "wrong", "crash" (an exception that is none of ours), "hang" (over LIMIT seconds of processor time) and "fat" (memory
+over 64 MiB and four times what came out), and examples of the last four.
 """
 
 from __future__ import annotations

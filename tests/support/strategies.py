@@ -42,7 +42,9 @@ STRUCTURED = [
 DTYPES = PLAIN + ML_DTYPES + STRUCTURED
 
 shapes = st.one_of(
-    st.just(()), hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=7), st.sampled_from([(0,), (3, 0, 2), (1, 1, 1), (300,), (5, 700)])
+    st.just(()),
+    hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=7),
+    st.sampled_from([(0,), (3, 0, 2), (1, 1, 1), (300,), (5, 700)]),
 )
 
 
@@ -54,10 +56,14 @@ def arrays(draw: st.DrawFn, dtypes: Any = None) -> np.ndarray[Any, Any]:
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     pattern = draw(st.binary(min_size=1, max_size=64))
     raw = bytearray((pattern * (size // len(pattern) + 1))[:size])
-    if dtype.kind == "b" or dtype in ML_DTYPES and dtype.name.endswith(("int2", "int4")):
+    if dtype.kind == "b" or (dtype in ML_DTYPES and dtype.name.endswith(("int2", "int4"))):
         raw = bytearray(b & 1 for b in raw)
     if dtype.kind == "U":
-        raw = bytearray(np.frombuffer(bytes(size), "<u4").tobytes() if size == 0 else (np.frombuffer(raw, "<u4") % 0xD7FF).astype(dtype.str.replace("U", "V")[0] + "u4").tobytes())
+        raw = bytearray(
+            np.frombuffer(bytes(size), "<u4").tobytes()
+            if size == 0
+            else (np.frombuffer(raw, "<u4") % 0xD7FF).astype(dtype.str.replace("U", "V")[0] + "u4").tobytes()
+        )
     array = np.frombuffer(bytes(raw), dtype).reshape(shape) if size else np.empty(shape, dtype)
     layout = draw(st.sampled_from(["c", "fortran", "reversed", "transposed", "strided", "broadcast", "readonly", "unaligned"]))
     return lay_out(array, layout)
@@ -89,7 +95,14 @@ byteses = st.one_of(st.binary(max_size=300), st.binary(min_size=1, max_size=8).m
 bytes_likes = st.one_of(byteses, byteses.map(bytearray), byteses.map(memoryview))
 scalars = arrays().filter(lambda a: a.size > 0).map(lambda a: a.reshape(-1)[0]).filter(lambda x: isinstance(x, np.generic))
 leaves = st.one_of(bytes_likes, arrays(), scalars)
-values = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20))
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=20),
+    st.text(min_size=1, max_size=5).map(lambda t: t * 300),
+)
 texts = st.one_of(st.text(max_size=8), st.sampled_from(["", "/", "~", "~0", "~1", "~e", "~i7", "a/b", "..", ".", "\0", "a\nb", "\udc80"]))
 keys = st.one_of(texts, st.integers(-(10**20), 10**20))
 

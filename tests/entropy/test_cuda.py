@@ -1,0 +1,136 @@
+"""CUDA: the kernels' logic stepped lane by lane on the host equals the scalar coder; on a device, the kernels themselves."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from laconic import CorruptDataError, UnsupportedError, _core
+from laconic.entropy import blocks, cuda
+
+REFERENCE = Path(__file__).parent / "reference.py"
+spec = importlib.util.spec_from_file_location("laconic_block_reference", REFERENCE)
+assert spec is not None
+assert spec.loader is not None
+reference = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(reference)
+
+
+def geometric(seed: int, n: int, p: float, alphabet: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return ((rng.geometric(p, n) - 1) % alphabet + 3).astype(np.uint8)
+
+
+symbols_of = st.builds(
+    geometric,
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 9000),
+    st.sampled_from([0.001, 0.02, 0.1, 0.3, 0.7, 0.99]),
+    st.integers(1, 250),
+)
+
+
+def step(data: bytes, n: int) -> np.ndarray | None:
+    """What the device would decode; None for forms it leaves to the host."""
+    out = np.empty(n, np.uint8)
+    return out if _core.decode_block_stepped(data, out) else None
+
+
+@settings(max_examples=200, deadline=None)
+@given(symbols_of, st.sampled_from(["A", "B", "raw"]), st.sampled_from([0, 10, 11, 12]))
+def test_stepped_decoder_equals_the_scalar_one(symbols, profile, precision):
+    block = blocks.encode_block(symbols, profile=profile, precision=precision)
+    np.testing.assert_array_equal(step(block, symbols.size), symbols)
+
+
+def test_stepped_decoder_on_long_blocks_with_escapes():
+    weights = np.random.default_rng(0).standard_normal(1 << 17).astype(np.float32) * np.float32(0.02)
+    symbols = (weights.view(np.uint32) >> 23).astype(np.uint8)
+    for profile in ("A", "B"):
+        np.testing.assert_array_equal(step(blocks.encode_block(symbols, profile=profile), symbols.size), symbols)
+
+
+def test_forms_left_to_the_host():
+    sparse = np.zeros(1 << 16, np.uint8)
+    sparse[::5000] = 1
+    assert step(blocks.encode_block(sparse), sparse.size) is None
+    assert step(blocks.encode_block(geometric(1, 9000, 0.1, 200), profile="B", precision=13), 9000) is None
+
+
+@settings(max_examples=80, deadline=None)
+@given(symbols_of, st.sampled_from([10, 11, 12]))
+def test_stepped_encoder_writes_what_the_scalar_one_writes(symbols, precision):
+    block = _core.encode_block_stepped(symbols, precision)
+    assert len(block) <= symbols.size + 1
+    np.testing.assert_array_equal(blocks.decode_block(block, symbols.size), symbols)
+    np.testing.assert_array_equal(step(block, symbols.size), symbols)
+    if symbols.size >= 4096 and np.unique(symbols).size > 1:  # where the scalar encoder takes 32 lanes too
+        assert block == blocks.encode_block(symbols, profile="B", precision=precision)
+
+
+@pytest.mark.parametrize("profile", ["A", "B"])
+@pytest.mark.parametrize("n", [400, 4200])
+def test_damage_is_judged_alike(profile, n):
+    good = blocks.encode_block(geometric(3, n, 0.3, 20), profile=profile)
+    damaged = [good[:size] for size in range(len(good))] + [good + b"\0", good + b"\0\0"]
+    for bit in range(0, 8 * len(good), 1 if n == 400 else 7):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        damaged.append(bytes(bad))
+    before = _core.active_isa()
+    _core.set_isa("scalar")
+    try:
+        for bad in damaged:
+            try:
+                on_device = step(bad, n)
+            except CorruptDataError:
+                on_device = "corrupt"
+            try:
+                on_host = blocks.decode_block(bad, n)
+            except CorruptDataError:
+                on_host = "corrupt"
+            if on_device is not None:
+                assert np.array_equal(on_device, on_host)
+    finally:
+        _core.set_isa(before)
+
+
+def test_says_what_is_missing():
+    try:
+        importlib.import_module("laconic._cuda")
+    except ImportError:
+        assert not cuda.available()
+        with pytest.raises(UnsupportedError, match="without CUDA"):
+            cuda.decode_blocks(b"", [], [])
+
+
+needs_device = pytest.mark.skipif(not cuda.available(), reason="no CUDA device, or laconic was built without nvcc")
+
+
+@needs_device
+@pytest.mark.parametrize("profile", ["A", "B"])
+def test_device_decodes(profile):
+    parts = [geometric(k, n, 0.3, 40) for k, n in enumerate([70_000, 1, 0, 5000, 100_000, 300])]
+    encoded = [blocks.encode_block(part, profile=profile) for part in parts]
+    decoded = cuda.decode_blocks(b"".join(encoded), [len(b) for b in encoded], [part.size for part in parts])
+    decoded.check()
+    assert decoded.symbols.to_host() == b"".join(part.tobytes() for part in parts)
+    bad = bytearray(b"".join(encoded))
+    bad[len(encoded[0]) // 2] ^= 1
+    with pytest.raises(CorruptDataError, match="block 0"):
+        cuda.decode_blocks(bytes(bad), [len(b) for b in encoded], [part.size for part in parts]).check()
+
+
+@needs_device
+def test_device_encodes():
+    symbols = geometric(9, 200_000, 0.3, 40)
+    counts = np.bincount(symbols, minlength=256).astype(np.uint32)
+    freqs = _core.normalise_counts(counts[None], 12)[0]
+    encoded = cuda.encode_blocks(cuda._module().upload(symbols, 0), freqs).blocks()
+    decoded = [blocks.decode_block(b, min(1 << 16, symbols.size - (k << 16))) for k, b in enumerate(encoded)]
+    np.testing.assert_array_equal(np.concatenate(decoded), symbols)
