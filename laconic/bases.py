@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ class Base:
 
     hash: bytes
     size: int
-    _read: Callable[[int, int], bytes]
+    place: tuple[int, ...]  # what tells it from another entry of the same content
+    _read: Callable[[int, int], bytes] = field(compare=False)
 
     def read(self, start: int, stop: int) -> memoryview:
         return memoryview(self._read(start, stop))
@@ -40,7 +41,7 @@ class Bases:
         given = [] if base is None else list(base) if isinstance(base, (list, tuple)) else [base]
         self.given = bool(given)
         self._own = own
-        self._own_hashes: dict[bytes, Base] | None = None
+        self._own_hashes: dict[bytes, list[Base]] | None = None
         self._sources = [self._open(item) for item in given]
 
     def _open(self, item: Any) -> _ArchiveBases | _FileBases:
@@ -70,37 +71,46 @@ class Bases:
                 return base
         return None
 
-    def by_hash(self, digest: bytes) -> Base | None:
-        if self._own is not None:
-            if self._own_hashes is None:
-                self._own_hashes = _hashes(self._own)
-            if digest in self._own_hashes:
-                return self._own_hashes[digest]
+    def by_hash(self, digest: bytes, busy: Collection[object] = ()) -> Base | None:
+        """An entry with this content that is not `busy`: an entry that did not change has its base's hash and must not find itself.
+
+        What was given comes first, then what the archive that asked was given, then the archive's own entries, oldest first.
+        """
         for source in self._sources:
-            base = source.by_hash(digest)
+            base = source.by_hash(digest, busy)
             if base is not None:
                 return base
-        return self.parent.by_hash(digest) if self.parent else None
+        found = self.parent.by_hash(digest, busy) if self.parent else None
+        if found is None and self._own is not None:
+            if self._own_hashes is None:
+                self._own_hashes = _hashes(self._own)
+            found = _idle(self._own_hashes.get(digest, ()), busy)
+        return found
 
     def close(self) -> None:
         for source in self._sources:
             source.close()
 
 
-def _hashes(archive: ArchiveReader) -> dict[bytes, Base]:
-    table = {}
+def _hashes(archive: ArchiveReader) -> dict[bytes, list[Base]]:
+    table: dict[bytes, list[Base]] = {}
     for part in archive._reader.parts:
         for entry in part.entries:
             if entry.hash and entry.size:
-                table[entry.hash] = _entry_base(archive, part, entry)
+                table.setdefault(entry.hash, []).append(_entry_base(archive, part, entry))
     return table
+
+
+def _idle(bases: Iterable[Base], busy: Collection[object]) -> Base | None:
+    return next((base for base in bases if base not in busy), None)
 
 
 def _entry_base(archive: ArchiveReader, part: Any, entry: Any) -> Base:
     def read(start: int, stop: int) -> bytes:
-        return b"".join(archive._reader.blocks(part, entry, start, stop))
+        # In this thread: it knows which bases are being read, and so where a chain of them ends.
+        return b"".join(archive._reader.blocks(part, entry, start, stop, jobs=1))
 
-    return Base(entry.hash, entry.size, read)
+    return Base(entry.hash, entry.size, (id(archive), id(part), entry.stream, entry.start), read)
 
 
 class _ArchiveBases:
@@ -116,13 +126,13 @@ class _ArchiveBases:
         for name in names:
             full = f"{name}/{view}" if view and name else name or view
             if full in self._archive:
-                base = self._table.get(self._archive.entry(full).hash)
-                if base is not None:
-                    return base
+                found = self._table.get(self._archive.entry(full).hash)
+                if found:
+                    return found[0]
         return None
 
-    def by_hash(self, digest: bytes) -> Base | None:
-        return self._table.get(digest)
+    def by_hash(self, digest: bytes, busy: Collection[object]) -> Base | None:
+        return _idle(self._table.get(digest, ()), busy)
 
     def close(self) -> None:
         if self._owned:
@@ -153,13 +163,13 @@ class _FileBases:
 
     def _base(self, start: int, size: int, digest: bytes) -> Base:
         fd = self._file.fileno()
-        return Base(digest, size, lambda a, b: os.pread(fd, b - a, start + a))
+        return Base(digest, size, (id(self), start), lambda a, b: os.pread(fd, b - a, start + a))
 
     def by_name(self, entry: str, view: str) -> Base | None:
         return self._views.get(view) if view else self._whole
 
-    def by_hash(self, digest: bytes) -> Base | None:
-        return next((base for base in (self._whole, *self._views.values()) if base.hash == digest), None)
+    def by_hash(self, digest: bytes, busy: Collection[object]) -> Base | None:
+        return _idle((base for base in (self._whole, *self._views.values()) if base.hash == digest), busy)
 
     def close(self) -> None:
         self._file.close()

@@ -57,7 +57,13 @@ def add_item(archive: ArchiveWriter, item: Item, kind: str | None = None) -> Non
         info = os.stat(item.path)
         archive.add_special(item.name, "dir", {"mode": info.st_mode & 0o7777, "mtime_ns": info.st_mtime_ns})
     else:
-        archive.add_special(item.name, "symlink", {"target": os.readlink(item.path)})
+        target = os.readlink(item.path)
+        try:
+            target.encode()
+        except UnicodeEncodeError:  # not UTF-8: kept as the bytes it is
+            archive.add_special(item.name, "symlink", {"target": os.fsencode(target)})
+        else:
+            archive.add_special(item.name, "symlink", {"target": target})
 
 
 def safe_parts(name: str) -> tuple[str, ...]:
@@ -100,6 +106,8 @@ class Restorer:
 
     def link(self, entry: Entry) -> None:
         target = entry.meta.get("target")
+        if isinstance(target, bytes):
+            target = os.fsdecode(target)
         if not isinstance(target, str) or not target or "\0" in target:
             raise CorruptDataError(f"the link {entry.name!r} has no target")
         # The link's own folder, then the target: it must stay below the output folder.

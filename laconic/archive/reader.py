@@ -31,8 +31,28 @@ class ArchiveReader:
         torn = self._reader.torn
         if torn is not None and not recover:
             self._refuse_torn(data.name, torn.complete_end, strict)
-        self._where: dict[str, tuple[Part, int]] = {name: (part, i) for part, i, name in self._reader.entries()}
+        self._where = self._find_entries()
         self._children: dict[str, list[str]] | None = None
+
+    def _find_entries(self) -> dict[str, tuple[Part, int]]:
+        """Where each name was written last. What was below a name that was written again went with it (not so for folders)."""
+        where: dict[str, tuple[Part, int]] = {}
+        written: dict[str, int] = {}
+        again: set[str] = set()
+        for k, (part, i, name) in enumerate(self._reader.entries()):
+            if name in where and part.entries[i].type != "dir":
+                again.add(name)
+            where[name] = (part, i)
+            written[name] = k
+        if again:
+            lengths = sorted({len(name) for name in again})
+
+            def gone(name: str) -> bool:
+                above = (name[:n] for n in lengths if n < len(name) and (n == 0 or name[n] == "/"))
+                return any(written[holder] > written[name] for holder in above if holder in again)
+
+            where = {name: at for name, at in where.items() if not gone(name)}
+        return where
 
     def _refuse_torn(self, name: str, complete_end: int, strict: bool) -> None:
         """Damage after a complete part is what an interrupted append leaves: the part before it is good."""

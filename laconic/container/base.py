@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 
@@ -17,4 +17,4 @@ class BaseEntry(Protocol):
 
 
 BaseFinder = Callable[[str, str, int], BaseEntry | None]  # (entry name, view name or "", raw size or -1 for any) -> base
-BaseResolver = Callable[[bytes], BaseEntry | None]  # content hash -> base
+BaseResolver = Callable[[bytes, Collection[BaseEntry]], BaseEntry | None]  # content hash, bases being read -> a base not among them

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from laconic.container import format as f
-from laconic.container.base import BaseResolver
+from laconic.container.base import BaseEntry, BaseResolver
 from laconic.container.codec import Codec
 from laconic.container.frame import FrameHead, check_raw
 from laconic.container.scan import parse_object
@@ -15,7 +15,7 @@ from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
 
 CopyReader = Callable[[int, int, int, str], memoryview]  # (stream id, raw start, size, where) -> bytes of earlier DATA frames
 
-_bases_open = threading.local()  # hashes of the bases that this thread is in the middle of reading, in any archive
+_bases_open = threading.local()  # the bases that this thread is in the middle of reading, in any archive; how many reads it took
 
 
 class FrameDecoder:
@@ -70,17 +70,20 @@ class FrameDecoder:
     def _base_range(self, head: FrameHead, where: str) -> memoryview | None:
         if head.base is None:
             return None
-        reading: list[bytes] = _bases_open.__dict__.setdefault("stack", [])
-        if head.base.hash in reading or len(reading) >= f.MAX_BASE_DEPTH:
+        reading: list[BaseEntry] = _bases_open.__dict__.setdefault("stack", [])
+        if not reading:
+            _bases_open.reads = 0
+        _bases_open.reads += 1
+        if len(reading) >= f.MAX_BASE_DEPTH or _bases_open.reads > f.MAX_BASE_READS:
             raise CorruptDataError(f"{where}: its chain of bases does not end")
-        base = self._resolve_base(head.base.hash) if self._resolve_base else None
+        base = self._resolve_base(head.base.hash, reading) if self._resolve_base else None
         if base is None:
             raise MissingBaseError(
                 f"{where}: needs the base with content hash {head.base.hash.hex()}; give the file or archive that holds it as base"
             )
         if head.base.start + head.raw_size > base.size:
             raise CorruptDataError(f"{where}: its base is shorter than the range it names")
-        reading.append(head.base.hash)
+        reading.append(base)
         try:
             return base.read(head.base.start, head.base.start + head.raw_size)
         finally:

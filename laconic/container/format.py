@@ -62,6 +62,7 @@ MAX_META = 1 << 16  # CBOR bytes of one entry's metadata
 MAX_DIMS = 64
 MAX_COUNT = 1 << 62  # any size, offset or number of elements
 MAX_BASE_DEPTH = 32  # bases of bases
+MAX_BASE_READS = 128  # ranges of bases that one frame may need in all: crafted chains would double at each step
 MAX_NESTING = 64  # containers in containers
 
 

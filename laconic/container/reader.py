@@ -117,8 +117,9 @@ class Reader:
             raise CorruptDataError(f"{self.data.name}: entry {entry.name!r} claims {entry.size} bytes of a stream that ends before")
         return stream
 
-    def blocks(self, part: Part, entry: Entry, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+    def blocks(self, part: Part, entry: Entry, start: int = 0, stop: int | None = None, *, jobs: int | None = None) -> Iterator[memoryview]:
         """Raw bytes [start, stop) of `entry`, in pieces of at most a frame; decoded ahead by `jobs` threads, memory bounded."""
+        jobs = jobs or self._jobs
         stream = self.check_extent(part, entry)
         stop = entry.size if stop is None else stop
         if stream is None or start >= stop:
@@ -132,11 +133,11 @@ class Reader:
             raw = self._raw_frame(stream, i, entry.name, None) if whole else self._cached_frame(stream, i, entry.name)
             return raw[max(a, first) - first : min(b, last) - first]
 
-        if self._jobs == 1 or len(frames) == 1:
+        if jobs == 1 or len(frames) == 1:
             yield from map(piece, frames)
             return
-        with ThreadPoolExecutor(min(self._jobs, len(frames)), thread_name_prefix="laconic") as pool:
-            ahead = 2 * self._jobs
+        with ThreadPoolExecutor(min(jobs, len(frames)), thread_name_prefix="laconic") as pool:
+            ahead = 2 * jobs
             waiting = [pool.submit(piece, i) for i in frames[:ahead]]
             try:
                 for k in range(len(frames)):

@@ -593,3 +593,36 @@ def test_bytes_do_not_depend_on_jobs_or_instruction_set(level: str, tmp_path: Pa
                 assert all(same(archive[name], obj) for name, obj in things.items()), isa
     finally:
         _core.set_isa(best)
+
+
+def test_a_name_written_again_takes_what_was_below_it_along() -> None:
+    both = laconic.encode({"list": [1, 2, 3], "keep": 7}) + laconic.encode({"list": [4]})
+    assert laconic.decode(both) == {"list": [4]}
+    archives = []
+    for items in ([1, 2, 3], [4]):
+        sink = MemorySink()
+        with ArchiveWriter(sink) as archive:
+            archive.add("list", items)
+            archive.add(f"only{items[0]}", b"x")
+        archives.append(sink.getvalue())
+    with laconic.open(b"".join(archives)) as archive:
+        assert archive["list"] == [4]
+        assert [name for name in archive.names() if "/" not in name] == ["list", "only1", "only4"]
+
+
+def test_bases_that_name_each_other_end() -> None:
+    """Two frames whose base is their own entry, misaligned: no thread is started for it, and the error comes at once."""
+    import threading
+    import time
+
+    raw = np.random.default_rng(3).integers(0, 255, 3 << 20, np.uint8)
+    first = laconic.encode(raw)
+    with laconic.open(first) as archive:
+        digest = archive.entry("").hash
+    delta = laconic.encode(raw, base=first)
+    assert laconic.decode(delta, base=first, jobs=4).tobytes() == raw.tobytes()
+    before, start = threading.active_count(), time.monotonic()
+    with pytest.raises(laconic.MissingBaseError, match=digest.hex()):
+        laconic.decode(delta, jobs=4)
+    assert threading.active_count() <= before + 4
+    assert time.monotonic() - start < 5

@@ -307,7 +307,6 @@ def test_bases_in_the_same_file() -> None:
     assert {name: entry.raw for name, entry in agree(base + delta).items()} == {name: entry.raw for name, entry in alone.items()}
 
 
-@pytest.mark.xfail(reason="laconic takes the entry itself for its base", raises=laconic.CorruptDataError)
 def test_unchanged_entries_in_laconic() -> None:
     data, base, _ = unchanged()
     agree(data, base)
