@@ -40,7 +40,7 @@ class ArchiveReader:
         written: dict[str, int] = {}
         again: set[str] = set()
         for k, (part, i, name) in enumerate(self._reader.entries()):
-            if name in where and part.entries[i].type != "dir":
+            if name and name in where and part.entries[i].type != "dir":
                 again.add(name)
             where[name] = (part, i)
             written[name] = k
@@ -48,7 +48,7 @@ class ArchiveReader:
             lengths = sorted({len(name) for name in again})
 
             def gone(name: str) -> bool:
-                above = (name[:n] for n in lengths if n < len(name) and (n == 0 or name[n] == "/"))
+                above = (name[:n] for n in lengths if n < len(name) and name[n] == "/")
                 return any(written[holder] > written[name] for holder in above if holder in again)
 
             where = {name: at for name, at in where.items() if not gone(name)}

