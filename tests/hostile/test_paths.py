@@ -231,6 +231,7 @@ def test_a_file_link_that_was_there_before(force: bool, tmp_path: Path) -> None:
 def test_a_temporary_name_that_was_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies where a temporary file would go is neither followed nor overwritten."""
     (tmp_path / "out").mkdir()
+    from laconic import durable
 
     tokens = iter(["00", "00", "01"])
     monkeypatch.setattr(durable.secrets, "token_hex", lambda size: next(tokens))
