@@ -46,6 +46,21 @@ def weights() -> str:
     return "\n".join(lines)
 
 
+def bytes_() -> str:
+    """Totals of the text set; speeds are of all bytes over all time."""
+    table = [row for row in rows("bytes") if row["set"] == "text"]
+    lines = ["| codec | % of raw | encode MB/s | decode MB/s |", "|---|---|---|---|"]
+    for codec in sorted({row["codec"] for row in table}, key=lambda c: sum(row["stored_bytes"] for row in table if row["codec"] == c)):
+        of = [row for row in table if row["codec"] == codec]
+        raw = sum(row["raw_bytes"] for row in of)
+        speeds = [raw / sum(row["raw_bytes"] / row[f"{way}_mbps"] for row in of) for way in ("encode", "decode")]
+        stored = 100 * sum(row["stored_bytes"] for row in of) / raw
+        lines.append(
+            f"| {codec} | {stored:.2f} | " + " | ".join(f"{speed:,.3g}" if speed < 10 else f"{speed:,.0f}" for speed in speeds) + " |"
+        )
+    return "\n".join(lines)
+
+
 def entropy() -> str:
     """Decoding speed of the static coders by instruction set, beside peers of the same run or machine."""
     blocks = [row for row in rows("entropy_blocks") if row["set"] == "bf16_exponents"]
@@ -60,7 +75,7 @@ def entropy() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"weights": weights, "entropy": entropy}
+TABLES = {"weights": weights, "bytes": bytes_, "entropy": entropy}
 
 
 def render(text: str) -> str:
