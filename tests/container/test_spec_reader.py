@@ -184,8 +184,6 @@ def test_base_ranges() -> None:
 
 
 def objects() -> Iterator[Any]:
-    import torch
-
     yield from (b"", b"a", bytearray(noise(40)), memoryview(b"abc" * 50), memoryview(np.arange(6.0).reshape(2, 3)))
     yield from (
         [None, True, 3, -(2**62), 1.5, float("nan"), "text", "é" * 40_000, [], ()],
@@ -198,6 +196,14 @@ def objects() -> Iterator[Any]:
     )
     yield from (np.float64(2), np.datetime64(5, "ns"), np.array(5), np.zeros((2, 0, 3)), np.str_("ab"))
     yield {"a/b~": {"~e": b"1", "": {"": b"2"}}, "x": [b"", np.arange(9), {"k": noise(300)}]}
+    yield from tensors()
+
+
+def tensors() -> Iterator[Any]:
+    try:
+        import torch
+    except ImportError:  # an extra
+        return
     for dtype in (torch.bfloat16, torch.float16, torch.float64, torch.complex32, torch.complex64, torch.bool, torch.uint8, torch.int64):
         yield torch.arange(60).reshape(3, 20).to(dtype)
     yield {"model": {f"layer.{k}.w": torch.randn(40, 50).to(torch.float8_e4m3fn) for k in range(5)}}
