@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -468,7 +469,9 @@ def test_interrupting(files: Path) -> None:
         for delay in (0.0, 0.2):
             # A pipe that stays open: the command can't end by itself before the signal comes.
             command = [*COMMAND, "encode", "-", "-o", files / "out.lac", "-j", "2"]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.PIPE) as child:
+            # A shell without job control starts what runs in its background with SIGINT ignored, and that is inherited.
+            heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+            with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.PIPE, preexec_fn=heed) as child:
                 assert child.stdin is not None
                 child.stdin.write(np.random.default_rng(1).integers(97, 113, 6 << 20, np.uint8).tobytes())
                 child.stdin.flush()
