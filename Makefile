@@ -68,8 +68,8 @@ sanitize: $(VENV)/.dev
 test-large: $(VENV)/.dev
 	$(BIN)/python -m pytest -m large tests
 
-BENCH_DATA ?= ../shared/data
 bench: $(VENV)/.dev
+	@test -d "$(BENCH_DATA)" || { echo "make: name a folder of data: make bench BENCH_DATA=DIR (bench/README.md says what it holds)" >&2; exit 1; }
 	$(BIN)/python -m bench weights --data $(BENCH_DATA) --json bench/results/weights.json
 	$(BIN)/python -m bench logs --data $(BENCH_DATA) --level fast --level default --json bench/results/logs.json
 	$(BIN)/python -m bench bytes --data $(BENCH_DATA) --json bench/results/bytes.json
