@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from laconic import _core
-from laconic.codecs.weights import npy, npz, safetensors
+from laconic.codecs.weights import fields, gguf, npy, npz, safetensors
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
@@ -16,6 +16,9 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 # Payload methods (first byte).
 PLANES = 1
 ZSTD = 2
+FIELDS = 3
+
+_ADAPTORS = (safetensors, gguf, npy, npz)
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
@@ -72,21 +75,23 @@ class WeightsCodec:
     version = 1
 
     def sniff(self, head: bytes, size: int | None) -> float:
-        return max(adaptor.sniff(head, size) for adaptor in (safetensors, npy, npz))
+        return max(adaptor.sniff(head, size) for adaptor in _ADAPTORS)
 
     def layout(self, source: Source) -> Iterator[Piece | View]:
         head = source.head(64)
-        adaptor = max((safetensors, npy, npz), key=lambda a: a.sniff(head, source.size))
+        adaptor = max(_ADAPTORS, key=lambda a: a.sniff(head, source.size))
         return adaptor.layout(source, self)
 
     def params(self, dtype: str, itemsize: int) -> bytes | None:
         found = element_format(dtype)
-        return found.pack() if found else None
+        return found.pack() if found else fields.layout_of(dtype, element_format)
 
     def frame_size(self, level: str) -> int:
         return FRAME
 
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
+        if params[:1] == fields.MARK:
+            return _encode_fields(raw, params, level, base)
         form = ElementFormat.parse(params)
         planes = _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
         if base is None and (form.rotate == 0 or level != "fast"):
@@ -96,9 +101,11 @@ class WeightsCodec:
         return bytes((PLANES,)) + planes
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
-        form = ElementFormat.parse(params)
         method, body = payload[0] if len(payload) else 0, payload[1:]
-        if method == PLANES:
+        if method == FIELDS and params[:1] == fields.MARK:
+            _core.decode_fields(body, out, params[1:], base)
+        elif method == PLANES:
+            form = ElementFormat.parse(params)
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
         elif method == ZSTD and base is None:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
@@ -106,14 +113,24 @@ class WeightsCodec:
             raise CorruptDataError(f"no such weights method ({method})")
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
-        form = ElementFormat.parse(params)
+        if payload[0] == FIELDS:
+            return {"method": "fields " + fields.report(_core.inspect_fields(payload[1:], raw_size, params[1:]))}
         if payload[0] != PLANES:
             return {"method": "zstd"}
+        form = ElementFormat.parse(params)
         planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
         return {
             "method": f"planes {'+'.join(name for name, _ in planes)}",
             "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
         }
+
+
+def _encode_fields(raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes:
+    payload = _core.encode_fields(raw, params[1:], base, level == "fast")
+    packed = _try_zstd(raw, level, len(payload) / max(1, len(raw))) if base is None else None
+    if packed is not None and len(packed) < len(payload):
+        return bytes((ZSTD,)) + packed
+    return bytes((FIELDS,)) + payload
 
 
 def _try_zstd(raw: memoryview, level: str, ratio: float) -> bytes | None:

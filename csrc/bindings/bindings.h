@@ -10,6 +10,7 @@ void bind_cpu(pybind11::module_ &m);
 void bind_entropy_blocks(pybind11::module_ &m);
 void bind_entropy_contexts(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
+void bind_fields(pybind11::module_ &m);
 void bind_text(pybind11::module_ &m);
 void bind_audio(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);

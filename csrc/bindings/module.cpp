@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_entropy_blocks(m);
     laconic::bindings::bind_entropy_contexts(m);
     laconic::bindings::bind_floats(m);
+    laconic::bindings::bind_fields(m);
     laconic::bindings::bind_text(m);
     laconic::bindings::bind_audio(m);
     laconic::bindings::bind_entropy_models(m);
