@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from laconic import _core
-from laconic.codecs.weights import fields, gguf, npy, npz, safetensors
+from laconic.codecs.weights import fields, generic, gguf, npy, npz, safetensors, torch_zip
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
@@ -18,7 +18,8 @@ PLANES = 1
 ZSTD = 2
 FIELDS = 3
 
-_ADAPTORS = (safetensors, gguf, npy, npz)
+_ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
+_HEAD = 1 << 16  # bytes that adaptors sniff at
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
@@ -78,13 +79,13 @@ class WeightsCodec:
         return max(adaptor.sniff(head, size) for adaptor in _ADAPTORS)
 
     def layout(self, source: Source) -> Iterator[Piece | View]:
-        head = source.head(64)
+        head = source.head(_HEAD)
         adaptor = max(_ADAPTORS, key=lambda a: a.sniff(head, source.size))
         return adaptor.layout(source, self)
 
     def params(self, dtype: str, itemsize: int) -> bytes | None:
         found = element_format(dtype)
-        return found.pack() if found else fields.layout_of(dtype, element_format)
+        return found.pack() if found else None
 
     def frame_size(self, level: str) -> int:
         return FRAME

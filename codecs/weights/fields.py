@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
+from laconic.codecs.weights.tensors import Formats
 from laconic.container.varint import put_uvarint
 
 MARK = b"\x7c"  # first byte of the parameters; no element format begins so
@@ -14,19 +14,25 @@ MAX_FIELDS = 64
 MAX_RECORD = 1 << 16
 
 
-class Packed(Protocol):
-    def pack(self) -> bytes: ...
+class Records:
+    """Formats of plain elements, and of records of them."""
+
+    def __init__(self, plain: Formats) -> None:
+        self._plain = plain
+
+    def params(self, dtype: str, itemsize: int) -> bytes | None:
+        return layout_of(dtype, self._plain) if dtype[:1] == "[" else self._plain.params(dtype, itemsize)
 
 
-def layout_of(dtype: str, element_format: Callable[[str], Packed | None]) -> bytes | None:
+def layout_of(dtype: str, formats: Formats) -> bytes | None:
     """Parameters for a structured dtype, as numpy describes it: a list of (name, dtype[, shape]); None if it is none we cut.
 
-    >>> from laconic.codecs.weights.codec import element_format
-    >>> layout_of("[('d', '<f2'), ('qs', '|i1', (32,))]", element_format).hex()
+    >>> from laconic.codecs.weights import codec
+    >>> layout_of("[('d', '<f2'), ('qs', '|i1', (32,))]", codec).hex()
     '7c05010020'
     """
     try:
-        found = list(_fields(ast.literal_eval(dtype), 1, element_format))
+        found = list(_fields(ast.literal_eval(dtype), 1, formats))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     size = sum(width * count for _, width, count in found)
@@ -39,7 +45,7 @@ def layout_of(dtype: str, element_format: Callable[[str], Packed | None]) -> byt
     return bytes(params)
 
 
-def _fields(descr: Any, repeat: int, element_format: Callable[[str], Packed | None]) -> list[tuple[bytes, int, int]]:
+def _fields(descr: Any, repeat: int, formats: Formats) -> list[tuple[bytes, int, int]]:
     """(element format, its width, count) of each field in order; ValueError for a description that has no such fields."""
     if not isinstance(descr, list) or len(descr) > MAX_FIELDS or not 0 < repeat <= MAX_FIELDS:
         raise ValueError("not a list of fields")
@@ -50,27 +56,21 @@ def _fields(descr: Any, repeat: int, element_format: Callable[[str], Packed | No
             shape = rest[0] if rest else ()
             count = prod(shape if isinstance(shape, tuple) else (shape,))
             if isinstance(inner, list):
-                found += _fields(inner, count, element_format)
+                found += _fields(inner, count, formats)
             else:
-                packed, per_element = _element(inner, element_format)
+                packed, per_element = _element(inner, formats)
                 found.append((packed, 1 << (packed[0] & 3), count * per_element))
             if len(found) > MAX_FIELDS:
                 raise ValueError("too many fields")
     return found
 
 
-def _element(dtype: str, element_format: Callable[[str], Packed | None]) -> tuple[bytes, int]:
-    """(element format, elements) of one field's dtype; texts and opaque bytes are cut into characters and bytes."""
-    kind, size = dtype[1:2], dtype[2:]
-    if kind in "SV" and size.isdecimal():
-        return element_format("|u1").pack(), int(size)  # type: ignore[union-attr]
-    if kind == "U" and size.isdecimal():
-        return element_format(f"{dtype[0]}u4").pack(), int(size)  # type: ignore[union-attr]
-    found = element_format(dtype)
-    if found is None:
+def _element(dtype: str, formats: Formats) -> tuple[bytes, int]:
+    """(element format, elements) of one field's dtype: two for a complex number."""
+    found = formats.params(dtype, 0)
+    if found is None or len(found) != 1:
         raise ValueError("no numbers")
-    complex_parts = 2 if kind == "c" else 1
-    return found.pack(), complex_parts
+    return found, 2 if dtype[1:2] == "c" else 1
 
 
 def report(planes: list[list[tuple[str, int]]]) -> str:

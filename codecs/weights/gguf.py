@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from laconic.codecs.weights.tensors import Formats, pieces
+from laconic.codecs.weights.fields import Records
+from laconic.codecs.weights.tensors import Formats, apart, pieces
 from laconic.container import Piece, Source, View, names
 
 MAGIC = b"GGUF"
@@ -94,17 +95,14 @@ def layout(source: Source, formats: Formats) -> Iterator[Piece | View]:
     tensors, alignment = _parse(cursor)
     data = -(-cursor.position // alignment) * alignment
     views = _views(tensors, data, source.size, cursor.order)
-    if source.size is None:
-        end = max((view.start + view.size for view, _ in views), default=cursor.position)
-    else:
-        end = source.size
+    end = source.size if source.size is not None else max((view.start + view.size for view, _ in views), default=cursor.position)
     header = min(data, end)
     yield Piece(header, codec="bytes")
-    yield from pieces(views, header, end, formats)
+    yield from pieces(views, header, end, Records(formats))
 
 
 def _byte_order(head: bytes) -> str:
-    """"<" or ">", by the version (2 or 3) after the magic; "" for others. Version 1 had 32-bit counts and was never common."""
+    """ "<" or ">", by the version (2 or 3) after the magic; "" for others. Version 1 had 32-bit counts and was never common."""
     return next((order for order in "<>" if struct.unpack_from(f"{order}I", head, 4)[0] in (2, 3)), "")
 
 
@@ -155,14 +153,7 @@ def _views(tensors: list[_Tensor], data: int, file_size: int | None, order: str)
             continue  # there is no name for it in the other byte order
         if start + size <= (file_size if file_size is not None else 1 << 62):
             found.append((View(names.escape(tensor.name), dtype, shape, start, size), block.size))
-    found.sort(key=lambda item: (item[0].start, item[0].size))
-    kept: list[tuple[View, int]] = []
-    end = data
-    for view, itemsize in found:
-        if view.start >= end:
-            kept.append((view, itemsize))
-            end = view.start + view.size
-    return kept
+    return apart(found, data)
 
 
 class _Cursor:

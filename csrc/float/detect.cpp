@@ -17,7 +17,7 @@ constexpr unsigned kOrder = 6;       // bits of the exponents' plane, at most
 
 using Histogram = std::array<uint32_t, 256>;
 
-// Order-0 cost of n symbols in 2^-24 bit, table included.
+// Order-0 cost of n symbols in 2^-24 bit, table included; at most that of the bytes as they are.
 uint64_t cost_of(const Histogram &counts, uint32_t n) {
     static const entropy::Log2Fixed log2;
     uint64_t cost = 0;
@@ -25,7 +25,7 @@ uint64_t cost_of(const Histogram &counts, uint32_t n) {
     for (const uint32_t count : counts) {
         if (count != 0) cost += count * (whole - log2(count)) + (kSymbolCost << entropy::kLogBits);
     }
-    return cost;
+    return std::min(cost, uint64_t{n} << (entropy::kLogBits + 3));
 }
 
 struct Split {
@@ -52,6 +52,20 @@ Split split_cost(const uint8_t *data, uint32_t n, const ElementFormat &format) {
     return split;
 }
 
+// Which places modulo the largest width have ordered bytes: a quick look before the planes of a format are counted.
+std::array<bool, kMaxWidth> ordered_places(const uint8_t *data, size_t size) {
+    Histogram counts[kMaxWidth] = {};
+    const size_t whole = size / kMaxWidth;
+    for (size_t i = 0; i < whole * kMaxWidth; ++i) ++counts[i % kMaxWidth][data[i]];
+    std::array<bool, kMaxWidth> ordered{};
+    for (size_t k = 0; k < kMaxWidth; ++k) {
+        const auto n = static_cast<uint32_t>(whole);
+        ordered[k] =
+            (cost_of(counts[k], n) / n) >> entropy::kLogBits < kOrder + 1;  // a sign, and the exponent without its last bit
+    }
+    return ordered;
+}
+
 }  // namespace
 
 Detected detect_elements(const uint8_t *data, size_t size) {
@@ -63,8 +77,14 @@ Detected detect_elements(const uint8_t *data, size_t size) {
     const auto bytes = static_cast<uint32_t>(size);
     uint64_t least = cost_of(counts, bytes) / bytes / 100 * (100 - kGain);  // of a byte
     constexpr ElementFormat kFloats[] = {{2, 1, false}, {4, 1, false}, {8, 4, false}, {2, 1, true}, {4, 1, true}, {8, 4, true}};
+    const auto ordered = ordered_places(data, size);
     for (const ElementFormat &format : kFloats) {
         for (unsigned phase = 0; phase < format.width; ++phase) {
+            bool tops_ordered = true;
+            for (unsigned at = phase; at < phase + kMaxWidth; at += format.width) {
+                tops_ordered &= ordered[(at + (format.big_endian ? 0 : format.width - 1)) % kMaxWidth];
+            }
+            if (!tops_ordered) continue;
             const auto n = static_cast<uint32_t>((size - phase) / format.width);
             const Split split = split_cost(data + phase, n, format);
             const auto per_symbol = [&](uint64_t cost) { return (cost / n) >> entropy::kLogBits; };
