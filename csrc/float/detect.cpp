@@ -9,11 +9,11 @@ namespace laconic::floats {
 
 namespace {
 
-constexpr size_t kFewest = 256;      // elements from which a histogram tells something
-constexpr uint64_t kSymbolCost = 6;  // bits that a table pays for a symbol that occurs, about
-constexpr unsigned kGain = 3;        // percent that planes must be smaller than the bytes
-constexpr unsigned kNoise = 7;       // bits of the plane with the highest entropy, at least
-constexpr unsigned kOrder = 6;       // bits of the exponents' plane, at most
+constexpr size_t kFewest = 256;                                       // elements from which a histogram tells something
+constexpr uint64_t kSymbolCost = 6;                                   // bits that a table pays for a symbol that occurs, about
+constexpr unsigned kGain = 3;                                         // percent that planes must be smaller than the bytes
+constexpr uint64_t kNoise = uint64_t{15} << (entropy::kLogBits - 1);  // 7.5 bits of the plane with the highest entropy, at least
+constexpr unsigned kOrder = 6;                                        // bits of the exponents' plane, at most
 
 using Histogram = std::array<uint32_t, 256>;
 
@@ -88,8 +88,7 @@ Detected detect_elements(const uint8_t *data, size_t size) {
             const auto n = static_cast<uint32_t>((size - phase) / format.width);
             const Split split = split_cost(data + phase, n, format);
             const auto per_symbol = [&](uint64_t cost) { return (cost / n) >> entropy::kLogBits; };
-            if (split.total / n / format.width < least && per_symbol(split.noise) >= kNoise &&
-                per_symbol(split.exponents) < kOrder) {
+            if (split.total / n / format.width < least && split.noise / n >= kNoise && per_symbol(split.exponents) < kOrder) {
                 least = split.total / n / format.width;
                 best = {true, format, phase};
             }
