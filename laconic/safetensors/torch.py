@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from laconic.objects import dense_bytes
 from laconic.safetensors.files import model_of
 from laconic.safetensors.frameworks import DTYPES, framework
 from laconic.safetensors.opening import safe_open
@@ -136,6 +137,5 @@ def _parts(tensors: Tensors) -> Parts:
     for name, tensor in tensors.items():
         dtype = _NAMES[str(tensor.dtype).removeprefix("torch.")]
         shape = tuple(tensor.shape) if dtype != "F4" else (*tensor.shape[:-1], 2 * tensor.shape[-1])
-        raw: Any = tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
-        parts[name] = (dtype, shape, memoryview(raw))
+        parts[name] = (dtype, shape, memoryview(dense_bytes(tensor.detach().cpu())))
     return parts
