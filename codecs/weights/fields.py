@@ -36,7 +36,7 @@ def layout_of(dtype: str, formats: Formats) -> bytes | None:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     size = sum(width * count for _, width, count in found)
-    if not 0 < len(found) <= MAX_FIELDS or size > MAX_RECORD or any(count == 0 for _, _, count in found):
+    if not 0 < len(found) <= MAX_FIELDS or size > MAX_RECORD or any(count <= 0 for _, _, count in found):
         return None
     params = bytearray(MARK)
     for packed, _, count in found:
@@ -52,8 +52,7 @@ def _fields(descr: Any, repeat: int, formats: Formats) -> list[tuple[bytes, int,
     found: list[tuple[bytes, int, int]] = []
     for _ in range(repeat):
         for field in descr:
-            _, inner, *rest = field
-            shape = rest[0] if rest else ()
+            _, inner, shape = field if len(field) == 3 else (*field, ())
             count = prod(shape if isinstance(shape, tuple) else (shape,))
             if isinstance(inner, list):
                 found += _fields(inner, count, formats)

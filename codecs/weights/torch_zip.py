@@ -21,8 +21,8 @@ _PICKLES = ("data", "constants")  # NAME.pkl speaks of the storages NAME/KEY
 
 def sniff(head: bytes, size: int | None) -> float:
     first = stored_zip.first_name(head)
-    # The pickle comes first in files of today; earlier versions began with the version, TorchScript may begin with its code.
-    usual = (b"/data.pkl", b"/version", b"/.data/serialization_id", b"/byteorder", b"/constants.pkl", b"/.format_version")
+    # The pickle comes first in files of today; earlier versions began with the version, TorchScript begins with a storage.
+    usual = (b"/data.pkl", b"/data/0", b"/version", b"/constants.pkl", b"/.format_version", b"/.data/serialization_id", b"/byteorder")
     return 0.95 if first.endswith(usual) else 0.0
 
 
