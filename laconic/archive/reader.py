@@ -244,16 +244,24 @@ class ArchiveReader:
         part, entry = self._entry(name)
         return self._reader.blocks(part, entry, max(0, start), min(stop, entry.size))
 
-    def raw(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
-        """Raw bytes [start, stop) of any entry with bytes, as a new uint8 array; only the frames that hold them are decoded."""
+    def raw(self, name: str, start: int, stop: int, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+        """Raw bytes [start, stop) of any entry with bytes, in `out` (uint8, of that size) or a new array.
+
+        Only the frames that hold them are decoded. An error leaves anything in `out`.
+        """
         import numpy as np
+
+        if out is not None and (out.dtype != np.uint8 or out.shape != (max(0, stop - start),)):
+            raise ValueError(f"out must be {stop - start} uint8")
 
         part, entry = self._entry(name)
         if not 0 <= start <= stop <= entry.size:
             raise CorruptDataError(f"entry {name!r} has {entry.size} bytes, not [{start}, {stop})")
         if self._max_size is not None and stop - start > self._max_size:
             raise LimitError(f"{stop - start} bytes of entry {name!r} are more than max_size={self._max_size}")
-        found: np.ndarray[Any, Any] = self._reader.read_into(part, entry, start, stop, lambda size: np.empty(size, np.uint8))
+        found: np.ndarray[Any, Any] = self._reader.read_into(
+            part, entry, start, stop, lambda size: np.empty(size, np.uint8) if out is None else out
+        )
         return found
 
     def summaries(self, name: str) -> Iterator[tuple[int, int, Any]]:
