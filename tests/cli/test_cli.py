@@ -489,6 +489,23 @@ def test_interrupting(files: Path) -> None:
             assert sorted(os.listdir(files)) == before
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupting_does_not_wait_for_a_long_frame(files: Path, jobs: int) -> None:
+    (files / "long").write_bytes(np.random.default_rng(1).integers(97, 113, 16 << 20, np.uint8).tobytes())  # half a minute at max
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    before = sorted(os.listdir(files))
+    command = [*COMMAND, "encode", files / "long", "--level", "max", "-j", str(jobs)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed) as child:
+        time.sleep(3)
+        child.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        message = child.communicate(timeout=60)[1]
+        assert time.monotonic() - start < 5
+    assert child.returncode == 130
+    assert message.endswith(b"laconic: interrupted\n")
+    assert sorted(os.listdir(files)) == before
+
+
 def test_help_and_version() -> None:
     for args in (["--help"], ["-h"], ["encode", "--help"], ["decode", "-h"], ["salvage", "-h"], ["-V"], ["--version"]):
         assert b"laconic" in succeeds(*args)
