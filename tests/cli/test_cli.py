@@ -506,6 +506,19 @@ def test_interrupting_does_not_wait_for_a_long_frame(files: Path, jobs: int) -> 
     assert sorted(os.listdir(files)) == before
 
 
+def test_encoding_a_folder_reports_by_kind(files: Path) -> None:
+    (files / "sub").mkdir()
+    for k in range(3):
+        (files / "sub" / f"small-{k}").write_bytes(TEXT[: 100 + k])
+    told = json.loads(succeeds("encode", files, "-o", files.with_suffix(".lac"), "--json"))
+    assert {kind: told["kinds"][kind]["entries"] for kind in told["kinds"]} == {"bytes": 4, "weights": 1}
+    assert sum(kind["raw_bytes"] for kind in told["kinds"].values()) == told["raw_bytes"]
+    assert 0 < sum(kind["stored_bytes"] for kind in told["kinds"].values()) < told["stored_bytes"]
+    done = run("encode", files, "-fo", files.with_suffix(".lac"))
+    assert b"bytes         4 files" in done.stderr
+    assert b"weights        1 file" in done.stderr
+
+
 def test_help_and_version() -> None:
     for args in (["--help"], ["-h"], ["encode", "--help"], ["decode", "-h"], ["salvage", "-h"], ["-V"], ["--version"]):
         assert b"laconic" in succeeds(*args)
