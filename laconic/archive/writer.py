@@ -17,7 +17,7 @@ from laconic.container.codec import Piece, View
 from laconic.container.sink import Sink
 from laconic.container.source import BufferSource, FileSource, PipeSource, RawSource
 from laconic.container.table import Entry
-from laconic.container.writer import PACK_ENTRY, Writer
+from laconic.container.writer import PACK_ENTRY, Tally, Writer
 
 
 class ArchiveWriter:
@@ -162,6 +162,11 @@ class ArchiveWriter:
     def stored_bytes(self) -> int:
         """Bytes of the archive written by this writer so far, headers and index included."""
         return self._writer.stored_bytes
+
+    @property
+    def kinds(self) -> dict[str, Tally]:
+        """Number of entries, raw and stored bytes of each kind written so far."""
+        return self._writer.tallies
 
     def flush(self) -> None:
         """Write out all that was added, so that it survives a crash of this process even without `close`."""

@@ -42,6 +42,16 @@ class _Task:
     parts: Future[tuple[Any, ...]] | tuple[Any, ...]
     stream: Stream | None
     raw_size: int
+    kind: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the entries of one kind."""
+
+    entries: int = 0
+    raw_bytes: int = 0
+    stored_bytes: int = 0
 
 
 def encode_payload(codec: Codec, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> Any:
@@ -123,6 +133,7 @@ class Writer:
         self._pack_known: dict[bytes, tuple[int, bytes]] = {}
         self._known: dict[tuple[int, int], tuple[Stream, int]] = {}
         self._raw_done = 0
+        self.tallies: dict[str, Tally] = {}  # by kind
         self._closed = False
         sink.write(pack_header(f.COPIES if sink.readable else 0))
 
@@ -143,6 +154,7 @@ class Writer:
 
     def add_small(self, entry: Entry, raw: bytes, codec: Codec, params: bytes, level: str) -> None:
         """An entry of less than PACK_ENTRY bytes; it is written with its neighbours, at the latest by `flush`."""
+        self._tally(codec.name).entries += 1
         digest = xxhash.xxh3_128_digest(raw)
         known = self._pack_known.get(digest)
         if known is not None and known[1] == raw:
@@ -172,6 +184,7 @@ class Writer:
         metadata that is known only at the end.
         """
         self._flush_pack()
+        self._tally(codec.name).entries += 1
         stream = self._open_stream()
         entry = replace(entry, stream=stream.id)
         if announce:
@@ -192,7 +205,8 @@ class Writer:
                 raw_check = _hash_together(raw, whole)
                 views.update(start, raw)
                 base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source.size)
-                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base, raw_check)
+                coder = self._codecs(item.codec) if item.codec else codec
+                self._put_raw(stream, codec.name, start, raw, coder, item.params, level, base, raw_check)
                 position = start + len(raw)
         meta = entry.meta | finish() if finish else entry.meta
         entry = replace(entry, start=0, size=position, hash=whole.digest(), meta=meta)
@@ -248,7 +262,7 @@ class Writer:
         self._flush_journal()
         for (codec, params, level), start, pieces in runs:
             joined = memoryview(b"".join(pieces))
-            self._put_raw(stream, start, joined, codec, params, level, None, check64(joined))
+            self._put_raw(stream, codec.name, start, joined, codec, params, level, None, check64(joined))
 
     def _open_stream(self) -> Stream:
         stream = Stream(self._next_id)
@@ -259,20 +273,20 @@ class Writer:
     # ------------------------------------------------------------------ frames
 
     def _put_raw(
-        self, stream: Stream, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
+        self, stream: Stream, kind: str, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
         base: tuple[Base, memoryview] | None, raw_check: int,
     ) -> None:  # fmt: skip
         copied = self._find_copy(stream, start, raw, raw_check)
         if copied is not None:
-            self._queue.append(_Task(copied, stream, len(raw)))
+            self._queue.append(_Task(copied, stream, len(raw), kind))
         elif self._jobs == 1:
             parts = _encode_frame(codec, raw, params, level, stream.id, start, raw_check, base)
-            self._queue.append(_Task(parts, stream, len(raw)))
+            self._queue.append(_Task(parts, stream, len(raw), kind))
         else:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="laconic")
             future = self._pool.submit(_encode_frame, codec, raw, params, level, stream.id, start, raw_check, base)
-            self._queue.append(_Task(future, stream, len(raw)))
+            self._queue.append(_Task(future, stream, len(raw), kind))
         self._drain(0 if self._jobs == 1 else 2 * self._jobs)
 
     def _find_copy(self, stream: Stream, start: int, raw: memoryview, raw_check: int) -> tuple[Any, ...] | None:
@@ -331,9 +345,15 @@ class Writer:
             self._sink.write(*parts)
             if task.stream is not None:
                 task.stream.add(offset, self._sink.position - offset, task.raw_size)
+                tally = self._tally(task.kind)
+                tally.raw_bytes += task.raw_size
+                tally.stored_bytes += self._sink.position - offset
             self._raw_done += task.raw_size
             if self._progress is not None:
                 self._progress(self._raw_done, self._sink.position - self._start)
+
+    def _tally(self, kind: str) -> Tally:
+        return self.tallies.setdefault(kind, Tally())
 
     # ------------------------------------------------------------------ end
 
