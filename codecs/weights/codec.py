@@ -16,7 +16,7 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 # Payload methods (first byte).
 PLANES = 1
 ZSTD = 2
-FIELDS = 3
+FIELDS = 16  # of records; the numbers before it are for plain elements
 
 _ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
 _HEAD = 1 << 16  # bytes that adaptors sniff at
@@ -102,11 +102,12 @@ class WeightsCodec:
         return bytes((PLANES,)) + planes
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
+        if params[:1] == fields.MARK:
+            _decode_fields(payload, params, out, base)
+            return
+        form = ElementFormat.parse(params)
         method, body = payload[0] if len(payload) else 0, payload[1:]
-        if method == FIELDS and params[:1] == fields.MARK:
-            _core.decode_fields(body, out, params[1:], base)
-        elif method == PLANES:
-            form = ElementFormat.parse(params)
+        if method == PLANES:
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
         elif method == ZSTD and base is None:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
@@ -114,11 +115,11 @@ class WeightsCodec:
             raise CorruptDataError(f"no such weights method ({method})")
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
-        if payload[0] == FIELDS:
-            return {"method": "fields " + fields.report(_core.inspect_fields(payload[1:], raw_size, params[1:]))}
+        if params[:1] == fields.MARK:
+            return _info_fields(payload, params, raw_size)
+        form = ElementFormat.parse(params)
         if payload[0] != PLANES:
             return {"method": "zstd"}
-        form = ElementFormat.parse(params)
         planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
         return {
             "method": f"planes {'+'.join(name for name, _ in planes)}",
@@ -132,6 +133,22 @@ def _encode_fields(raw: memoryview, params: bytes, level: str, base: memoryview 
     if packed is not None and len(packed) < len(payload):
         return bytes((ZSTD,)) + packed
     return bytes((FIELDS,)) + payload
+
+
+def _decode_fields(payload: memoryview, params: bytes, out: memoryview, base: memoryview | None) -> None:
+    method, body = payload[0] if len(payload) else 0, payload[1:]
+    if method == FIELDS:
+        _core.decode_fields(body, out, params[1:], base)
+    elif method == ZSTD and base is None:
+        out[:] = zstd.decompress(body, len(out), "the zstd payload")
+    else:
+        raise CorruptDataError(f"no such method of records ({method})")
+
+
+def _info_fields(payload: memoryview, params: bytes, raw_size: int) -> dict[str, Any]:
+    if payload[0] != FIELDS:
+        return {"method": "zstd"}
+    return {"method": f"fields {fields.report(_core.inspect_fields(payload[1:], raw_size, params[1:]))}"}
 
 
 def _try_zstd(raw: memoryview, level: str, ratio: float) -> bytes | None:

@@ -35,7 +35,7 @@ class ArchiveWriter:
         self._parents: set[str] = set()  # names that others were added below
         self._writer = Writer(
             sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
-            find_base=self._bases.by_name if base is not None else None, progress=progress,
+            find_base=self._bases if base is not None else None, progress=progress,
         )  # fmt: skip
 
     def add(self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None) -> None:

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import xxhash
 
 from laconic.container import format as f
-from laconic.container.base import BaseFinder
+from laconic.container.base import BaseEntry, BaseFinder
 from laconic.container.codec import Codec, Piece, View
 from laconic.container.frame import Base, FrameHead, check32, check64, pack_header, parse_frame_head
 from laconic.container.index import Part, Stream, Trailer, pack_index
@@ -122,6 +123,7 @@ class Writer:
         self._queue: deque[_Task] = deque()
         self._previous = previous or []
         self._find_base = find_base
+        self._view_base: tuple[View, BaseEntry | None] | None = None  # of the tensor whose frames are being written
         self._progress = progress
         self._start = sink.position
         self._streams: list[Stream] = []
@@ -204,7 +206,7 @@ class Writer:
             for start, raw in _cut(source, item, self._codecs(item.codec) if item.codec else codec, level, position):
                 raw_check = _hash_together(raw, whole)
                 views.update(start, raw)
-                base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source.size)
+                base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source)
                 coder = self._codecs(item.codec) if item.codec else codec
                 self._put_raw(stream, codec.name, start, raw, coder, item.params, level, base, raw_check)
                 position = start + len(raw)
@@ -218,15 +220,18 @@ class Writer:
                 self._finish(Entry(name, "tensor", kind, view.dtype, view.shape, stream.id, view.start, view.size, digest), journal=True)
         return entry
 
-    def _base_for(self, entry: Entry, view: View | None, start: int, size: int, whole: int | None) -> tuple[Base, memoryview] | None:
+    def _base_for(self, entry: Entry, view: View | None, start: int, size: int, source: RawSource) -> tuple[Base, memoryview] | None:
         if self._find_base is None:
             return None
         if view is not None:
-            base = self._find_base(entry.name, view.name, view.size)
+            if self._view_base is None or self._view_base[0] is not view:  # asked once for all frames of a tensor
+                digest = None if source.size is None else partial(_digest, source, view)
+                self._view_base = view, self._find_base.for_view(entry.name, view, digest)
+            base = self._view_base[1]
             if base is not None:
                 start -= view.start
                 return Base(base.hash, start), base.read(start, start + size)
-        base = self._find_base(entry.name, "", -1 if whole is None else whole)
+        base = self._find_base.by_name(entry.name, -1 if source.size is None else source.size)
         if base is None or start + size > base.size:
             return None
         return Base(base.hash, start), base.read(start, start + size)
@@ -398,6 +403,14 @@ class Writer:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _digest(source: RawSource, view: View) -> bytes:
+    """The content hash of a tensor that has not been taken from `source` yet."""
+    digest = xxhash.xxh3_128()
+    for start in range(view.start, view.start + view.size, 1 << 20):
+        digest.update(source.read_at(start, min(1 << 20, view.start + view.size - start)))
+    return digest.digest()
 
 
 def _hash_together(raw: memoryview, whole: Any) -> int:

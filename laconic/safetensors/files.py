@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from laconic.container import format as f
-from laconic.errors import CorruptDataError
+from laconic.errors import CorruptDataError, UnsupportedError
 from laconic.safetensors.errors import SafetensorError
 from laconic.safetensors.header import Header, TensorInfo, read_header
 
@@ -180,7 +180,7 @@ def _sharded(shards: list[tuple[str, Callable[[], Shard]]], indexes: list[tuple[
             continue
         try:
             found.append(opened())
-        except (SafetensorError, CorruptDataError, OSError) as error:  # the other shards stay readable
+        except (SafetensorError, CorruptDataError, UnsupportedError, OSError) as error:  # the other shards stay readable
             found.append(Shard(name, Header({}, None), _unreadable, str(error)))
     weight_map = {tensor: shard for _, read in indexes for tensor, shard in _weight_map(read)}
     return Model(found, weight_map)
