@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace laconic::image {
@@ -18,49 +19,51 @@ namespace laconic::image {
 constexpr size_t kTaps = 16;
 constexpr size_t kBlock = 16;
 
+// Compilers split it into whatever vectors the target has; operations are elementwise, so the results are the same.
+using Vector [[gnu::vector_size(kTaps * sizeof(float)), gnu::may_alias]] = float;
+using HalfVector [[gnu::vector_size(kTaps * sizeof(float) / 2)]] = float;
+using QuarterVector [[gnu::vector_size(kTaps * sizeof(float) / 4)]] = float;
+
 // Sums over samples: taps times taps, taps times target.
-struct Moments {
-    alignas(64) float products[kTaps][kTaps];
-    alignas(64) float targets[kTaps];
-
-    void clear() { std::fill_n(&products[0][0], kTaps * kTaps + kTaps, 0.0f); }
-
-    void add_sample(const float *x, float target) {
-        for (size_t i = 0; i < kTaps; ++i)
-            for (size_t j = 0; j < kTaps; ++j) products[i][j] += x[i] * x[j];
-        for (size_t j = 0; j < kTaps; ++j) targets[j] += x[j] * target;
-    }
+struct alignas(sizeof(Vector)) Moments {
+    Vector products[kTaps] = {};
+    Vector targets = {};
 };
-static_assert(sizeof(Moments) == (kTaps * kTaps + kTaps) * sizeof(float));
 
-class LeastSquares {
+class alignas(sizeof(Vector)) LeastSquares {
 public:
     // `first`: weights to begin with, towards which fitted ones are drawn.
     LeastSquares(size_t width, const float *first) : above_((width + kBlock - 1) / kBlock + 2) {
-        std::copy_n(first, kTaps, first_);
-        for (Moments &m : above_) m.clear();
-        current_.clear();
+        for (size_t i = 0; i < kTaps; ++i) first_[i] = first[i];
     }
 
     void begin_block(size_t block) {
         fit(above_[block], above_[block + 1], above_[block + 2]);
-        current_.clear();
+        count_ = 0;
     }
 
-    float predict(const float *x) const {
-        float p[kTaps];
-        for (size_t i = 0; i < kTaps; ++i) p[i] = weights_[i] * x[i];
-        for (size_t half = kTaps / 2; half > 0; half /= 2)
-            for (size_t i = 0; i < half; ++i) p[i] = p[i] + p[i + half];
-        return p[0];
+    // The taps of the next sample, to be filled in.
+    float *taps() { return reinterpret_cast<float *>(&taps_[count_]); }
+
+    float predict() const {
+        const Vector p = weights_ * taps_[count_];
+        const HalfVector half = __builtin_shufflevector(p, p, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(p, p, 8, 9, 10, 11, 12, 13, 14, 15);
+        const QuarterVector quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+        return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
     }
 
-    void learn(const float *x, float target) { current_.add_sample(x, target); }
+    void learn(float target) { targets_[count_++] = target; }
 
     void end_block(size_t block) {
-        float *const sum = &above_[block + 1].products[0][0];
-        const float *const now = &current_.products[0][0];
-        for (size_t i = 0; i < kTaps * kTaps + kTaps; ++i) sum[i] = sum[i] * kDecay + now[i];
+        Moments &sum = above_[block + 1];
+        Moments now;
+        for (size_t n = 0; n < count_; ++n) {
+            const Vector x = taps_[n];
+            for (size_t i = 0; i < kTaps; ++i) now.products[i] += x[i] * x;
+            now.targets += targets_[n] * x;
+        }
+        for (size_t i = 0; i < kTaps; ++i) sum.products[i] = sum.products[i] * kDecay + now.products[i];
+        sum.targets = sum.targets * kDecay + now.targets;
     }
 
 private:
@@ -69,33 +72,31 @@ private:
 
     // (P + ridge) w = t + ridge * first, by elimination without pivots: the matrix is positive definite.
     void fit(const Moments &a, const Moments &b, const Moments &c) {
-        Moments m;
-        float *const out = &m.products[0][0];
-        const float *const pa = &a.products[0][0], *const pb = &b.products[0][0], *const pc = &c.products[0][0];
-        for (size_t i = 0; i < kTaps * kTaps + kTaps; ++i) out[i] = (pa[i] + pb[i]) + pc[i];
+        Vector rows[kTaps], targets = ((a.targets + b.targets) + c.targets) + kRidge * first_;
         for (size_t i = 0; i < kTaps; ++i) {
-            m.products[i][i] += kRidge;
-            m.targets[i] += kRidge * first_[i];
+            rows[i] = (a.products[i] + b.products[i]) + c.products[i];
+            rows[i][i] += kRidge;
         }
         float inverse[kTaps];
         for (size_t k = 0; k < kTaps; ++k) {
-            const float pivot = m.products[k][k];
+            const float pivot = rows[k][k];
             inverse[k] = 1.0f / (pivot > kRidge * 0.5f ? pivot : kRidge * 0.5f);
-            for (size_t i = k + 1; i < kTaps; ++i) {
-                const float f = m.products[k][i] * inverse[k];
-                for (size_t j = 0; j < kTaps; ++j) m.products[i][j] -= f * m.products[k][j];
-                m.targets[i] -= f * m.targets[k];
-            }
+            const Vector factors = rows[k] * inverse[k];  // the matrix is symmetric: of the rows below, too
+            const float target = targets[k];
+            for (size_t i = k + 1; i < kTaps; ++i) rows[i] -= factors[i] * rows[k];
+            for (size_t i = k + 1; i < kTaps; ++i) targets[i] -= factors[i] * target;
         }
         for (size_t k = kTaps; k-- > 0;) {
-            weights_[k] = m.targets[k] * inverse[k];
-            for (size_t i = 0; i < k; ++i) m.targets[i] -= m.products[i][k] * weights_[k];
+            const float weight = targets[k] * inverse[k];
+            weights_[k] = weight;
+            for (size_t i = 0; i < k; ++i) targets[i] -= rows[i][k] * weight;
         }
     }
 
-    alignas(64) float weights_[kTaps] = {};
-    alignas(64) float first_[kTaps];
-    Moments current_;
+    Vector weights_ = {}, first_ = {};
+    Vector taps_[kBlock] = {};
+    float targets_[kBlock] = {};
+    size_t count_ = 0;
     std::vector<Moments> above_;  // above_[block + 1]; one of zeros at either end
 };
 

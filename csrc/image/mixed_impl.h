@@ -78,12 +78,11 @@ public:
         Rows near, far;
         if (before_ > 0) near = Rows(earlier[0]->history);
         if (before_ > 1) far = Rows(earlier[1]->history);
-        alignas(64) float taps[kTaps];
         for (size_t x = 0; x < width_; ++x) {
             if (x % kBlock == 0) squares_.begin_block(x / kBlock);
             const float reference = own.n[x];
-            gather(own, near, far, x, taps);
-            const float raw = reference + squares_.predict(taps);
+            gather(own, near, far, x, squares_.taps());
+            const float raw = reference + squares_.predict();
             const float limit = static_cast<float>(most_);
             const float bounded = raw > 0.0f ? (raw < limit ? raw : limit) : 0.0f;  // also where it is no number
             auto mean = static_cast<int32_t>(bounded * 16.0f + 0.5f);               // in sixteenths
@@ -104,7 +103,7 @@ public:
             own.row[x] = static_cast<float>(value);
             own.error[x] = error;
             bias += ((value * 16 - mean) * 256 - bias) / 64;
-            squares_.learn(taps, static_cast<float>(value) - reference);
+            squares_.learn(static_cast<float>(value) - reference);
             if (x % kBlock == kBlock - 1 || x == width_ - 1) squares_.end_block(x / kBlock);
         }
         history.end_row();

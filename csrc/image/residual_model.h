@@ -15,7 +15,7 @@
 #include "entropy/error.h"
 #include "mixing/apm.h"
 #include "mixing/logistic.h"
-#include "mixing/mixer.h"
+#include "image/small_mixer.h"
 #include "mixing/state_map.h"
 
 namespace laconic::image {
@@ -41,13 +41,12 @@ template <class Kernel>
 class ResidualModel {
 public:
     ResidualModel()
-        : probabilities_(kSets * kSetContexts * kNodes), mixer_(kNodes * 16, kFirstWeight), apm_(kNodes * 64), low_(64 * 4 * 8) {}
+        : contexts_(kSets * kSetContexts), mixer_(kNodes * 16, kFirstWeight), apm_(kNodes * 64), low_(64 * 4 * 8) {}
 
     // Codes `residual` (the decoder's argument is ignored) with step(bit, p1), which returns the bit.
     template <class Step>
     int32_t code(const ResidualContext &context, int32_t residual, Step &&step) {
-        base_[0] = 0;
-        for (size_t k = 0; k < kSets; ++k) base_[k] = (k * kSetContexts + context.sets[k]) * kNodes;
+        for (size_t k = 0; k < kSets; ++k) chosen_[k] = &contexts_[k * kSetContexts + context.sets[k]];
         level_ = context.level;
         const unsigned shift = level_ > kShiftBase ? (level_ - kShiftBase) / 4 : 0;
         const uint32_t magnitude = residual < 0 ? 0u - static_cast<uint32_t>(residual) : static_cast<uint32_t>(residual);
@@ -78,7 +77,7 @@ public:
 private:
     using AdaptiveProbability = mixing::AdaptiveProbability;
     static constexpr int16_t kFirstWeight = mixing::kWeightOne * 5 / 16;
-    static constexpr unsigned kShiftBase = 14;
+    static constexpr unsigned kShiftBase = 12;
     static constexpr uint32_t kLongest = 24;
     static constexpr uint32_t kLimit = 255;
     static constexpr int32_t kRate = 40;
@@ -86,19 +85,19 @@ private:
     template <class Step>
     bool decide(bool bit, size_t node, Step &&step) {
         using namespace mixing;
+        mixer_.begin(node * 16 + level_ / 4);
         for (size_t k = 0; k < kSets; ++k) {
-            const int p = probabilities_[base_[k] + node].p16();
-            inputs_[k] = static_cast<int16_t>(stretch(p));
+            mixer_.input(k, stretch(chosen_[k]->nodes[node].p16()));
         }
-        inputs_[kSets] = 256;
-        const int logit = mixer_.mix(inputs_.data(), node * 16 + level_ / 4);
+        mixer_.input(kSets, 256);
+        const int logit = mixer_.mix();
         const int mixed = squash(logit);
         const int refined = apm_.refine(logit, node * 64 + level_);
         const int p = (mixed + refined + 1) >> 1;
         bit = step(bit, static_cast<uint32_t>(std::clamp(p, 24, 65512)));
-        mixer_.train(inputs_.data(), bit, kRate);
+        mixer_.train(bit, kRate);
         apm_.update(bit, 6);
-        for (size_t k = 0; k < kSets; ++k) probabilities_[base_[k] + node].update(bit, kLimit);
+        for (size_t k = 0; k < kSets; ++k) chosen_[k]->nodes[node].update(bit, kLimit);
         return bit;
     }
 
@@ -114,13 +113,16 @@ private:
         return found - 1;
     }
 
-    std::vector<AdaptiveProbability> probabilities_;
-    mixing::Mixer<16, Kernel> mixer_;
+    struct alignas(64) Context {
+        AdaptiveProbability nodes[kNodes];
+    };
+
+    std::vector<Context> contexts_;
+    std::array<Context *, kSets> chosen_{};
+    SmallMixer<Kernel> mixer_;
     mixing::ApmMap apm_;
     std::vector<AdaptiveProbability> low_;
-    std::array<size_t, kSets> base_{};
     unsigned level_ = 0;
-    alignas(32) std::array<int16_t, 16> inputs_{};
 };
 
 }  // namespace laconic::image
