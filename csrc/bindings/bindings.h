@@ -13,6 +13,7 @@ void bind_floats(pybind11::module_ &m);
 void bind_fields(pybind11::module_ &m);
 void bind_text(pybind11::module_ &m);
 void bind_audio(pybind11::module_ &m);
+void bind_image(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
 void bind_logs(pybind11::module_ &m);
 

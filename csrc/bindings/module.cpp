@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_fields(m);
     laconic::bindings::bind_text(m);
     laconic::bindings::bind_audio(m);
+    laconic::bindings::bind_image(m);
     laconic::bindings::bind_entropy_models(m);
     laconic::bindings::bind_logs(m);
 }

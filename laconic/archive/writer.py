@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from laconic import objects, registry
 from laconic.archive.checks import available_jobs, check_level, check_meta, is_name
-from laconic.archive.kinds import codec_for, layout_of
+from laconic.archive.kinds import codec_for, layout_of, unit_of
 from laconic.archive.reader import ArchiveReader
 from laconic.bases import Bases
 from laconic.container import format as f
@@ -84,7 +84,7 @@ class ArchiveWriter:
         if len(leaf.raw) < PACK_ENTRY and not self._bases.given:
             self._writer.add_small(entry, bytes(leaf.raw), codec, params, level)
             return
-        piece = Piece(len(leaf.raw), params, unit=leaf.itemsize if leaf.itemsize <= 4096 else 1)
+        piece = Piece(len(leaf.raw), params, unit=unit_of(codec, params, leaf))
         self._writer.add_stream(entry, BufferSource(leaf.raw), (piece,), codec, level)
 
     def add_file(
