@@ -16,5 +16,6 @@ void bind_audio(pybind11::module_ &m);
 void bind_image(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
 void bind_logs(pybind11::module_ &m);
+void bind_kv(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_image(m);
     laconic::bindings::bind_entropy_models(m);
     laconic::bindings::bind_logs(m);
+    laconic::bindings::bind_kv(m);
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ from laconic.archive.kinds import codec_for, layout_of, unit_of
 from laconic.archive.reader import ArchiveReader
 from laconic.bases import Bases
 from laconic.container import format as f
-from laconic.container.codec import Piece, View
+from laconic.container.codec import Codec, Piece, View
 from laconic.container.sink import Sink
 from laconic.container.source import BufferSource, FileSource, PipeSource, RawSource
 from laconic.container.table import Entry
@@ -37,6 +37,9 @@ class ArchiveWriter:
             sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
             find_base=self._bases if base is not None else None, progress=progress,
         )  # fmt: skip
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def add(self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None) -> None:
         """Encode `obj` as the entry `name`.
@@ -130,6 +133,15 @@ class ArchiveWriter:
                     continue
                 self._names.add(full)
             yield item
+
+    def add_stream(
+        self, name: str, source: RawSource, pieces: Iterable[Piece | View], codec: Codec, *, meta: dict[str, Any] | None = None,
+        level: str | None = None,
+    ) -> Entry:  # fmt: skip
+        """An entry of type bytes whose raw bytes come from `source`, cut and coded as `pieces` say: for kinds with writers of their own."""
+        self._check_parents(name)
+        entry = Entry(self._claim(name), "bytes", codec.name, meta=check_meta(name, meta))
+        return self._writer.add_stream(entry, source, pieces, codec, check_level(level or self._level))
 
     def add_special(self, name: str, type_: str, meta: dict[str, Any]) -> None:
         """A folder or a symbolic link (type "dir" or "symlink")."""

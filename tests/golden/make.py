@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import laconic
+import laconic.kv
 from laconic.archive import ArchiveWriter
 from laconic.container.sink import FileSink
 
@@ -175,6 +176,8 @@ def changed() -> dict[str, Any]:
 
 def built() -> dict[str, bytes]:
     """All golden archives but the single objects, by name."""
+    import kv_caches  # makes its caches of `noise`
+
     found: dict[str, bytes] = {}
 
     def writing(name: str, fill: Callable[[Any], None], *, pipe: bool = False, **options: Any) -> None:
@@ -198,6 +201,10 @@ def built() -> dict[str, bytes]:
     writing("pipe-file", lambda a: a.add_pipe(io.BytesIO(safetensors()), "f", meta={"mode": 0o644}), pipe=True)
     writing("tree", tree)
     writing("streams", streams)
+    for name, profile in (("kv", None), ("kv-lossy", kv_caches.profile(2))):
+        file_ = io.BytesIO()
+        laconic.kv.save(kv_caches.values(2, 40), file_, "2LTHD", chunk=32, profile=profile, recent=5, jobs=1)
+        found[name] = file_.getvalue()
     found["base"] = base_archive()
     with laconic.open(found["base"]) as base:
         writing("delta", lambda a: [a.add(name, value) for name, value in changed().items()], base=base)
@@ -211,6 +218,7 @@ def built() -> dict[str, bytes]:
 
 
 def main() -> int:
+    sys.path.insert(0, str(HERE.parent / "support"))
     for name in OBJECTS:
         (HERE / f"{name}.lac").write_bytes(encoded(name))
     for name, data in built().items():
