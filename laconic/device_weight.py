@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from laconic import _core
-from laconic.entropy import cuda
+from laconic.entropy import cuda  # type: ignore[import-untyped]
 from laconic.objects import dense_bytes
 
 CHUNK = 1 << 16  # symbols a block; one warp decodes one block
@@ -36,9 +36,8 @@ class DeviceWeight:
 
     @classmethod
     def of(cls, weight: Tensor) -> DeviceWeight:
-        planes = _split(
-            np.frombuffer(dense_bytes(weight.detach().cpu().contiguous()), np.uint8), weight.element_size(), _rotation(weight.dtype)
-        )
+        raw = np.frombuffer(dense_bytes(weight.detach().cpu().contiguous()), np.uint8)
+        planes = _split(raw, weight.element_size(), _rotation(weight.dtype))
         chunks = [plane[at : at + CHUNK] for plane in planes for at in range(0, len(plane), CHUNK)]
         blocks = [_smallest(chunk) for chunk in chunks]
         data = torch.frombuffer(bytearray(b"".join(blocks)), dtype=torch.uint8).to(weight.device)
@@ -74,7 +73,7 @@ class DeviceWeight:
                 decoded.check()
             return torch.as_tensor(decoded.symbols, device=self.data.device)
         out = np.empty(self.nbytes, np.uint8)
-        _core.decode_blocks(self.data.numpy(), self._sizes, self._counts, out)
+        _core.decode_blocks(self.data.numpy(), self._sizes, self._counts, out)  # type: ignore[arg-type]
         return torch.from_numpy(out)
 
     def __deepcopy__(self, memo: Any) -> DeviceWeight:

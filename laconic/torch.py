@@ -21,7 +21,7 @@ from torch.nn import functional
 import laconic
 from laconic.archive import open_reader
 from laconic.device_weight import DeviceWeight
-from laconic.entropy import cuda
+from laconic.entropy import cuda  # type: ignore[import-untyped]
 
 SMALLEST = 1 << 14  # bytes; a smaller weight stays as it is
 FEW_ROWS = 4  # an embedding decodes row by row while fewer than 1 / FEW_ROWS of its rows are looked up
