@@ -14,5 +14,6 @@ void bind_text(pybind11::module_ &m);
 void bind_audio(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
 void bind_logs(pybind11::module_ &m);
+void bind_checkpoint(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

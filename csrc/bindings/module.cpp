@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_audio(m);
     laconic::bindings::bind_entropy_models(m);
     laconic::bindings::bind_logs(m);
+    laconic::bindings::bind_checkpoint(m);
 }
