@@ -12,17 +12,23 @@ namespace {
 
 constexpr uint8_t kSignless = 1, kLowZero = 2;  // flags, the payload's first byte
 
-// Eight values of `bits` < 8 bits each, one a byte, to 8 * bits bits, and back.
+// Eight values of `bits` < 8 bits each, one a byte, to 8 * bits bits, and back: neighbours are joined to pairs, those to fours.
 inline uint64_t pack_eight(uint64_t x, unsigned bits) {
-    x = (x | x >> (8 - bits)) & (0x0001000100010001u * ((1u << 2 * bits) - 1));
-    x = (x | x >> (16 - 2 * bits)) & (0x0000000100000001u * ((uint64_t{1} << 4 * bits) - 1));
-    return (x | x >> (32 - 4 * bits)) & ((uint64_t{1} << 8 * bits) - 1);
+    const uint64_t ones = 0x0001000100010001u * ((uint64_t{1} << bits) - 1);
+    x = (x & ones) | (x & ~ones) >> (8 - bits);
+    const uint64_t pairs = 0x0000000100000001u * ((uint64_t{1} << 2 * bits) - 1);
+    x = (x & pairs) | (x & ~pairs) >> (16 - 2 * bits);
+    const uint64_t fours = (uint64_t{1} << 4 * bits) - 1;
+    return (x & fours) | (x & ~fours) >> (32 - 4 * bits);
 }
 
 inline uint64_t unpack_eight(uint64_t x, unsigned bits) {
-    x = (x | x << (32 - 4 * bits)) & (0x0000000100000001u * ((uint64_t{1} << 4 * bits) - 1));
-    x = (x | x << (16 - 2 * bits)) & (0x0001000100010001u * ((1u << 2 * bits) - 1));
-    return (x | x << (8 - bits)) & (0x0101010101010101u * ((1u << bits) - 1));
+    const uint64_t fours = (uint64_t{1} << 4 * bits) - 1;
+    x = (x & fours) | (x & ~fours) << (32 - 4 * bits);
+    const uint64_t pairs = 0x0000000100000001u * ((uint64_t{1} << 2 * bits) - 1);
+    x = (x & pairs) | (x & ~pairs) << (16 - 2 * bits);
+    const uint64_t ones = 0x0001000100010001u * ((uint64_t{1} << bits) - 1);
+    return (x & ones) | (x & ~ones) << (8 - bits);
 }
 
 size_t packed_size(size_t n, unsigned bits) { return (n + 7) / 8 * bits; }
