@@ -31,7 +31,7 @@ class CheckpointReader:
     def __init__(self, stream: Any, *, jobs: int | None = None) -> None:
         self._jobs = available_jobs(jobs)
         self._name = os.fspath(stream) if isinstance(stream, (str, Path)) else "the archive"
-        self._archive = open_reader(stream, jobs=1)
+        self._archive = _complete(open_reader(stream, jobs=1))
         self._steps = find_steps(self._archive)
         self._manifests: dict[int, Manifest] = {}
 
@@ -130,6 +130,16 @@ class CheckpointReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _complete(archive: ArchiveReader) -> ArchiveReader:
+    """The archive without its torn tail: a step that was not saved to its end is none, even where much of it is there."""
+    torn = archive._reader.torn
+    if torn is None or not torn.complete_end or any(offset < torn.complete_end for offset, _ in torn.gaps):
+        return archive
+    data = archive._reader.data
+    data.size = torn.complete_end
+    return ArchiveReader(data, jobs=1)
 
 
 def _same_error(error: Exception, text: str) -> Exception:

@@ -133,7 +133,7 @@ def test_damage() -> None:
             codec.decode(memoryview(crafted), params, 1, memoryview(bytearray(len(now))), memoryview(base))
     with pytest.raises(CorruptDataError, match="lacks the base"):
         codec.decode(memoryview(payload), params, 1, memoryview(bytearray(len(now))), None)
-    with pytest.raises(CorruptDataError, match="no whole|for elements"):
+    with pytest.raises(CorruptDataError, match="for elements"):
         codec.decode(memoryview(payload), params, 1, memoryview(bytearray(len(now) - 1)), memoryview(base[:-1]))
 
 

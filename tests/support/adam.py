@@ -18,6 +18,7 @@ class AdamW:
         self.moments = {name: (np.zeros(shape, F), np.zeros(shape, F)) for name, shape in shapes.items()}
         self.lr, self.betas, self.eps, self.decay, self.count = lr, (0.9, 0.95), 1e-8, 0.1, 0
 
+    @np.errstate(all="ignore")
     def step(self) -> None:
         self.count += 1
         (b1, b2), t = self.betas, self.count
@@ -32,7 +33,8 @@ class AdamW:
 
     def state(self) -> dict[str, Any]:
         slots = {
-            i: {"step": np.array(self.count, F), "exp_avg": m.copy(), "exp_avg_sq": v.copy()} for i, (m, v) in enumerate(self.moments.values())
+            i: {"step": np.array(self.count, F), "exp_avg": m.copy(), "exp_avg_sq": v.copy()}
+            for i, (m, v) in enumerate(self.moments.values())
         }
         group = {"lr": self.lr, "betas": self.betas, "eps": self.eps, "weight_decay": self.decay, "params": list(slots)}
         return {
