@@ -15,17 +15,15 @@ namespace {
 
 constexpr size_t kAhead = 32;
 
-size_t row_count(size_t size) { return size == 0 ? 0 : (size - 1) / bwt_stride(size) + 1; }
-
 }  // namespace
 
-size_t bwt_stride(size_t size) {
-    return std::max<size_t>(4096, std::bit_ceil((size + kMaxBwtRows - 1) / kMaxBwtRows));
-}
+size_t bwt_stride(size_t size) { return std::max<size_t>(4096, std::bit_ceil((size + kMaxBwtRows - 1) / kMaxBwtRows)); }
+
+size_t bwt_rows(size_t size) { return size == 0 ? 0 : (size - 1) / bwt_stride(size) + 1; }
 
 std::vector<uint32_t> forward_bwt(std::span<const uint8_t> bytes, uint8_t *out) {
     const size_t size = bytes.size();
-    std::vector<uint32_t> rows(row_count(size));
+    std::vector<uint32_t> rows(bwt_rows(size));
     if (size == 0) return rows;
     HugeArray<int32_t> order(size);
     sort_suffixes(bytes, order.span());
@@ -42,7 +40,7 @@ std::vector<uint32_t> forward_bwt(std::span<const uint8_t> bytes, uint8_t *out) 
 
 void inverse_bwt(std::span<const uint8_t> transform, std::span<const uint32_t> rows, uint8_t *out) {
     const size_t size = transform.size();
-    if (size > kMaxBwtBytes || rows.size() != row_count(size)) throw CorruptData("a block of the wrong size for its transform");
+    if (size > kMaxBwtBytes || rows.size() != bwt_rows(size)) throw CorruptData("a block of the wrong size for its transform");
     for (const uint32_t row : rows)
         if (row >= size) throw CorruptData("a row beyond the transform");
     if (size == 0) return;

@@ -15,7 +15,7 @@ namespace laconic::text {
 
 template <class T>
 class HugeArray {
-    static_assert(std::is_trivial_v<T>);
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
 public:
     explicit HugeArray(size_t size) : size_(size) {

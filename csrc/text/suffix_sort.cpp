@@ -7,8 +7,8 @@
 // smallest). An LMS suffix is an S suffix after an L suffix. All suffixes that begin with one symbol form a bucket of the suffix
 // array, the L suffixes first.
 //
-// In the passes below an entry p > 0 asks that suffix p - 1 be put into its bucket; ~p < 0 does not, as p - 1 is of the other type
-// than this pass sorts.
+// In the passes below an entry p > 0 asks that suffix p - 1 be put into its bucket; ~p < 0 does not, as p - 1 is of the other
+// type than this pass sorts.
 
 namespace laconic::text {
 
@@ -21,7 +21,11 @@ template <class Symbol>
 class InducedSort {
 public:
     InducedSort(const Symbol *text, int32_t size, int32_t alphabet, int32_t *order)
-        : text_(text), size_(size), order_(order), count_(static_cast<size_t>(alphabet)), bucket_(static_cast<size_t>(alphabet)) {}
+        : text_(text),
+          size_(size),
+          order_(order),
+          count_(static_cast<size_t>(alphabet)),
+          bucket_(static_cast<size_t>(alphabet)) {}
 
     void run() {
         for (int32_t i = 0; i < size_; ++i) ++count_[symbol(i)];
@@ -119,8 +123,8 @@ private:
         }
     }
 
-    // Equal substrings get equal names, in order: order_[lms + p / 2] = name of the substring at p, -1 between them. LMS positions
-    // are at least two apart, so that p / 2 is unique and all fits.
+    // Equal substrings get equal names, in order: order_[lms + p / 2] = name of the substring at p, -1 between them. LMS
+    // positions are at least two apart, so that p / 2 is unique and all fits.
     int32_t name_substrings(int32_t lms) {
         int32_t m = 0;
         for (int32_t i = 0; m < lms; ++i)

@@ -1,5 +1,5 @@
-// Suffix arrays in linear time by induced sorting: SA-IS (G. Nong, S. Zhang, W. H. Chan, "Two efficient algorithms for linear time
-// suffix array construction", 2011), with 32-bit indexes and one array of n of them as the only large memory.
+// Suffix arrays in linear time by induced sorting: SA-IS (G. Nong, S. Zhang, W. H. Chan, "Two efficient algorithms for linear
+// time suffix array construction", 2011), with 32-bit indexes and one array of n of them as the only large memory.
 #pragma once
 
 #include <cstddef>
