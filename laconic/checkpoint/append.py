@@ -19,7 +19,7 @@ from laconic.checkpoint.snapshot import Snapshot
 from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
-from laconic.container.codec import Piece
+from laconic.container.codec import Piece, View
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink
 from laconic.container.source import BufferSource, FileBytes
@@ -147,7 +147,7 @@ class Stream:
         found: dict[str, _Base] = {}
         writer = Writer(
             FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True), registry.get, jobs=jobs, previous=list(parts),
-            find_base=lambda name, view, size: found.get(name),
+            find_base=_Found(found),
         )  # fmt: skip
         try:
             raw = manifest.pack()
@@ -215,6 +215,19 @@ class Past:
 
         manifest = read_manifest(archive, step)
         return cls(manifest, optimizers.find(build(manifest.tree, lambda number: None)).settings)
+
+
+class _Found:
+    """The bases of one step, for the writer: groups are found by name, and have no views."""
+
+    def __init__(self, groups: dict[str, _Base]) -> None:
+        self._groups = groups
+
+    def by_name(self, entry: str, size: int) -> _Base | None:
+        return self._groups.get(entry)
+
+    def for_view(self, entry: str, view: View, digest: Callable[[], bytes] | None) -> None:
+        return None
 
 
 class _Base:
