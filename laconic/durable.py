@@ -44,7 +44,7 @@ def publish(temporary: Path, path: Path) -> None:
     """Give a complete file its name, durably."""
     os.replace(temporary, path)
     _temporaries.discard(temporary)
-    _sync_folder(path)
+    sync_folder(path)
 
 
 def discard(temporary: Path) -> None:
@@ -59,7 +59,7 @@ def discard_all() -> None:
             temporary.unlink()
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     with suppress(OSError):
         fd = os.open(path.parent, os.O_RDONLY)
         try:

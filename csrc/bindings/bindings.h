@@ -17,5 +17,6 @@ void bind_image(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
 void bind_logs(pybind11::module_ &m);
 void bind_kv(pybind11::module_ &m);
+void bind_checkpoint(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

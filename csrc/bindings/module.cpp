@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_entropy_models(m);
     laconic::bindings::bind_logs(m);
     laconic::bindings::bind_kv(m);
+    laconic::bindings::bind_checkpoint(m);
 }

@@ -13,7 +13,7 @@ from laconic.container import format as f
 from laconic.container.decoder import codec_params
 from laconic.container.index import Part
 from laconic.container.reader import Reader
-from laconic.container.source import BufferBytes, FileBytes
+from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
@@ -25,7 +25,7 @@ class ArchiveReader:
     """An archive open for reading. Made by `laconic.open(path)`; usable as a context manager, thread-safe."""
 
     def __init__(
-        self, data: BufferBytes | FileBytes, *, jobs: int | None = None, base: Any = None, max_size: int | None = None,
+        self, data: ArchiveBytes, *, jobs: int | None = None, base: Any = None, max_size: int | None = None,
         recover: bool = False, strict: bool = False,
     ) -> None:  # fmt: skip
         self._max_size = max_size
