@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from laconic import _core
 from laconic.codecs.weights.tensors import Formats
-from laconic.container import Piece, Source, View
+from laconic.container import Piece, Source, View, zstd
 
 WINDOW = 1 << 15
 SAMPLE = 1 << 13
@@ -32,7 +32,7 @@ def sniff(head: bytes, size: int | None) -> float:
     if onnx or any(head[at : at + len(magic)] == magic for at, magic in _MAGICS):
         return 0.3
     samples = [head[at : at + SAMPLE] for at in range(0, min(len(head), size) - SAMPLE + 1, SAMPLE)]
-    floats = sum(_core.detect_elements(sample) is not None for sample in samples)
+    floats = sum(_floats(sample) is not None for sample in samples)
     return 0.3 if 2 * floats > len(samples) else 0.0
 
 
@@ -60,11 +60,19 @@ def layout(source: Source, formats: Formats) -> Iterator[Piece | View]:
 def _detect(source: Source, window: int, size: int) -> Found | None:
     """What the window that begins at `window` seems to hold, told from its middle."""
     at = max(window, min(window + (WINDOW - SAMPLE) // 2, size - SAMPLE))
-    found = _core.detect_elements(source.read_at(at, SAMPLE))
+    found = _floats(source.read_at(at, SAMPLE))
     if found is None:
         return None
     width, rotate, big, phase = found
     return ("><"[not big] + _DTYPES[width, rotate], width, (at + phase) % width)
+
+
+def _floats(sample: bytes) -> tuple[int, int, bool, int] | None:
+    """(width, rotation, big-endian, bytes before the first element) of the floats in `sample`; None if zstd finds more in it."""
+    found = _core.detect_elements(sample)
+    if found is None or len(zstd.compress(sample, 1)) < found[4]:
+        return None
+    return found[:4]
 
 
 def _run(kind: Found | None, start: int, end: int, formats: Formats) -> Iterator[Piece]:

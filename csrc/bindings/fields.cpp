@@ -54,7 +54,7 @@ py::object detect(const py::buffer &data) {
         found = floats::detect_elements(in.data(), in.size());
     }
     if (!found.found) return py::none();
-    return py::make_tuple(found.format.width, found.format.rotate, found.format.big_endian, found.phase);
+    return py::make_tuple(found.format.width, found.format.rotate, found.format.big_endian, found.phase, found.bytes);
 }
 
 }  // namespace
@@ -67,7 +67,8 @@ void bind_fields(py::module_ &m) {
     m.def("inspect_fields", &inspect, py::arg("payload"), py::arg("raw_size"), py::arg("layout"),
           "For each field, [(form of the first block, coded bytes)] for each plane.");
     m.def("detect_elements", &detect, py::arg("data"),
-          "(width, rotate, big endian, bytes before the first element) of the floats that `data` seems to hold, or None.");
+          "(width, rotate, big endian, bytes before the first element, size when coded) of the floats that `data` seems to hold, "
+          "or None.");
 }
 
 }  // namespace laconic::bindings

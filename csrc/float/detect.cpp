@@ -101,7 +101,7 @@ Detected detect_elements(const uint8_t *data, size_t size) {
             const auto per_symbol = [&](uint64_t cost) { return (cost / n) >> entropy::kLogBits; };
             if (split.total / n / format.width < least && split.noise / n >= kNoise && per_symbol(split.exponents) < kOrder) {
                 least = split.total / n / format.width;
-                best = {true, format, phase};
+                best = {true, format, phase, split.total >> (entropy::kLogBits + 3)};
             }
         }
     }

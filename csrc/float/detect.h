@@ -12,6 +12,7 @@ struct Detected {
     bool found = false;
     ElementFormat format;
     unsigned phase = 0;  // bytes before the first whole element
+    size_t bytes = 0;    // what the planes would take, about
 };
 
 // Looks at every width, byte order and phase of floats. `found` when planes of that format take clearly less than the bytes in

@@ -468,7 +468,7 @@ def test_odd_torch_zips(label: str, blob: bytes, tmp_path: Path) -> None:
 def test_floats_are_found(dtype: str, found: tuple[int, int, bool], phase: int) -> None:
     data = np.random.default_rng(2).normal(0, 0.02, 4096).astype(dtype).tobytes()
     width = found[0]
-    assert _core.detect_elements(data[(8 - phase) % width :]) == (*found, phase % width)
+    assert _core.detect_elements(data[(8 - phase) % width :])[:4] == (*found, phase % width)  # type: ignore[index]
 
 
 def test_what_is_no_floats() -> None:
