@@ -5,7 +5,7 @@
 
 For models that would otherwise not fit: bfloat16 weights take about two thirds of their memory, and each forward pass decodes every
 linear layer once (an embedding only the rows that are looked up). Weights are frozen: gradients flow through a compressed layer, but not
-into its weight.
+into its weight. On a GPU whose kernels are built (`laconic._cuda`), weights stay compressed in the device's memory and are decoded there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from torch.nn import functional
 
 import laconic
 from laconic.archive import open_reader
+from laconic.device_weight import DeviceWeight
+from laconic.entropy import cuda  # type: ignore[import-untyped]
 
 SMALLEST = 1 << 14  # bytes; a smaller weight stays as it is
 FEW_ROWS = 4  # an embedding decodes row by row while fewer than 1 / FEW_ROWS of its rows are looked up
@@ -45,6 +47,10 @@ class CodedWeight:
         blob = laconic.encode(weight.detach(), level=level)
         return cls(blob, weight.dtype, tuple(weight.shape), weight.device)
 
+    @property
+    def stored_bytes(self) -> int:
+        return len(self.blob)
+
     def tensor(self) -> Tensor:
         """The weight in memory of its own."""
         return self._decode(torch.empty(self.nbytes, dtype=torch.uint8))
@@ -58,7 +64,7 @@ class CodedWeight:
         return self._decode(buffer[: self.nbytes])
 
     def rows(self, rows: Tensor) -> Tensor:
-        """The given rows (sorted, on the CPU), decoding only the frames that hold them."""
+        """The given rows (sorted), decoding only the frames that hold them."""
         size = self.nbytes // self.shape[0]
         out = torch.empty(len(rows) * size, dtype=torch.uint8)
         for k, row in enumerate(rows.tolist()):
@@ -80,10 +86,17 @@ class CodedWeight:
         return CodedWeight, (self.blob, self.dtype, self.shape, self.device)
 
 
+def _code(weight: Tensor, level: str) -> CodedWeight | DeviceWeight:
+    """The weight, compressed where it is used: in the device's memory if its kernels are there, else on the host."""
+    if weight.is_cuda and cuda.available():
+        return DeviceWeight.of(weight)
+    return CodedWeight.of(weight, level)
+
+
 class _Compressed(nn.Module):
     """What the compressed modules share: `weight` is decoded when asked for, and the state has it under its own name."""
 
-    _coded: CodedWeight
+    _coded: CodedWeight | DeviceWeight
     _level: str
 
     @property
@@ -110,18 +123,16 @@ class _Compressed(nn.Module):
         elif tuple(weight.shape) != self._coded.shape:
             error_msgs.append(f"size mismatch for {key}: {tuple(weight.shape)} in the state, {self._coded.shape} in the module")
         else:
-            self._coded = CodedWeight.of(weight.to(dtype=self._coded.dtype, device=self._coded.device), self._level)
+            self._coded = _code(weight.to(dtype=self._coded.dtype, device=self._coded.device), self._level)
         rest = {name: value for name, value in state_dict.items() if name != key}
         super()._load_from_state_dict(rest, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """`to`, `half`, `cuda` and the like: a weight of another dtype is coded again."""
+        """`to`, `half`, `cuda` and the like: a weight of another dtype or device is coded again."""
         weight = self._coded.tensor()
         changed = fn(weight)
-        if changed.dtype != weight.dtype:
-            self._coded = CodedWeight.of(changed, self._level)
-        elif changed.device != weight.device:
-            self._coded = CodedWeight(self._coded.blob, weight.dtype, tuple(weight.shape), changed.device)
+        if changed.dtype != weight.dtype or changed.device != weight.device:
+            self._coded = _code(changed, self._level)
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
@@ -140,7 +151,7 @@ class CompressedEmbedding(_Compressed, nn.Embedding):  # type: ignore[override]
             rows, where = torch.unique(input, return_inverse=True)
             if rows.numel() and (int(rows[0]) < 0 or int(rows[-1]) >= self._coded.shape[0]):
                 raise IndexError("index out of range in self")
-            return functional.embedding(where, self._coded.rows(rows.cpu()))
+            return functional.embedding(where, self._coded.rows(rows))
         weight = self._coded.tensor() if self.max_norm is not None else self._coded.borrowed()
         return functional.embedding(input, weight, self.padding_idx, self.max_norm, self.norm_type)
 
@@ -153,8 +164,8 @@ def compress_module(model: Model, *, level: str = "fast", smallest: int = SMALLE
 
     Modules keep their identity, hooks and other parameters; only these exact classes are taken, not their subclasses. Weights below
     `smallest` bytes and those that would not get smaller stay. Tied weights stay tied: they are coded once. Outputs, and `state_dict()`,
-    are bit for bit those of the original; `load_state_dict` codes what it is given. Weights on a GPU are kept on the host, compressed, and
-    copied when they are used.
+    are bit for bit those of the original; `load_state_dict` codes what it is given. Weights of a GPU are kept in its memory if laconic was
+    built for it, else on the host, and are copied when they are used.
 
     >>> import torch, laconic.torch
     >>> model, x = torch.nn.Sequential(torch.nn.Linear(300, 200), torch.nn.ReLU()), torch.ones(1, 300)
@@ -162,7 +173,7 @@ def compress_module(model: Model, *, level: str = "fast", smallest: int = SMALLE
     >>> torch.equal(laconic.torch.compress_module(model)(x), y)
     True
     """
-    coded: dict[int, tuple[Tensor, CodedWeight]] = {}  # by parameter; holds it, so that its id stays its own
+    coded: dict[int, tuple[Tensor, CodedWeight | DeviceWeight]] = {}  # by parameter; holds it, so that its id stays its own
     module: Any
     for module in list(model.modules()):
         replacement = _CLASSES.get(type(module))
@@ -170,8 +181,8 @@ def compress_module(model: Model, *, level: str = "fast", smallest: int = SMALLE
         if replacement is None or weight is None or weight.nbytes < smallest or weight.layout != torch.strided:
             continue
         if id(weight) not in coded:
-            coded[id(weight)] = weight, CodedWeight.of(weight, level)
-        if len(coded[id(weight)][1].blob) >= weight.nbytes:
+            coded[id(weight)] = weight, _code(weight, level)
+        if coded[id(weight)][1].stored_bytes >= weight.nbytes:
             continue
         del module._parameters["weight"]
         _become(module, replacement)
@@ -201,8 +212,8 @@ def memory(model: nn.Module) -> dict[str, int]:
     """Bytes of a model's compressed weights: `raw`, `stored`, and `buffer`, the one decode buffer that they share in each thread."""
     weights = {id(weight): weight for weight in _weights(model)}.values()
     raw = [weight.nbytes for weight in weights]
-    return {"raw": sum(raw), "stored": sum(len(weight.blob) for weight in weights), "buffer": max(raw, default=0)}
+    return {"raw": sum(raw), "stored": sum(weight.stored_bytes for weight in weights), "buffer": max(raw, default=0)}
 
 
-def _weights(model: nn.Module) -> Iterator[CodedWeight]:
+def _weights(model: nn.Module) -> Iterator[CodedWeight | DeviceWeight]:
     yield from (module._coded for module in model.modules() if isinstance(module, _Compressed))

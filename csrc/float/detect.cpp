@@ -32,16 +32,27 @@ struct Split {
     uint64_t total = 0, exponents = 0, noise = 0;  // costs: of all planes, of plane 0, of the dearest plane
 };
 
+template <unsigned Width, bool BigEndian, unsigned Rotate>
+void count_planes(const uint8_t *data, uint32_t n, Histogram *counts) {
+    for (uint32_t i = 0; i < n; ++i, data += Width) {
+        uint64_t x = 0;
+        for (unsigned k = 0; k < Width; ++k) x = x << 8 | data[BigEndian ? k : Width - 1 - k];
+        // Rotated within its width; what is above the width is cut by the planes' bytes.
+        x = x << Rotate | x >> (8 * Width - Rotate);
+        for (unsigned k = 0; k < Width; ++k) ++counts[k][static_cast<uint8_t>(x >> (8 * (Width - 1 - k)))];
+    }
+}
+
 Split split_cost(const uint8_t *data, uint32_t n, const ElementFormat &format) {
     Histogram counts[kMaxWidth] = {};
     const unsigned width = format.width;
-    for (uint32_t i = 0; i < n; ++i, data += width) {
-        uint64_t x = 0;
-        for (unsigned k = 0; k < width; ++k) x = x << 8 | data[format.big_endian ? k : width - 1 - k];
-        // Rotated within its width; what is above the width is cut by the planes' bytes.
-        x = x << format.rotate | x >> (8 * width - format.rotate);
-        for (unsigned k = 0; k < width; ++k) ++counts[k][static_cast<uint8_t>(x >> (8 * (width - 1 - k)))];
-    }
+    const auto count = [&]<unsigned Width, unsigned Rotate>() {
+        if (format.big_endian) return count_planes<Width, true, Rotate>(data, n, counts);
+        count_planes<Width, false, Rotate>(data, n, counts);
+    };
+    if (width == 2) count.template operator()<2, 1>();
+    if (width == 4) count.template operator()<4, 1>();
+    if (width == 8) count.template operator()<8, 4>();
     Split split;
     for (unsigned k = 0; k < width; ++k) {
         const uint64_t cost = cost_of(counts[k], n);

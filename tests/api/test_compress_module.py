@@ -219,3 +219,36 @@ def test_the_process_is_smaller() -> None:
         for which in ("yes", "no")
     }
     assert sizes["no"] - sizes["yes"] > 0.2 * 20 * 2048 * 2048 * 2
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "float32", "float64", "float8_e4m3fn", "int8", "int64"])
+def test_weights_as_blocks_of_planes(name: str) -> None:
+    """What GPUs decode, with the host's decoder: every bit pattern of a dtype, and shapes that fill no block."""
+    from laconic.device_weight import DeviceWeight
+
+    for shape in ((300, 411), (1, 1), (70_001,)):
+        for weight in (torch.randn(shape).to(getattr(torch, name)), torch.randint(-(1 << 62), 1 << 62, shape).view(getattr(torch, name))):
+            coded = DeviceWeight.of(weight)
+            found = coded.tensor()
+            assert found.dtype == weight.dtype
+            assert found.shape == weight.shape
+            assert torch.equal(found.view(torch.uint8), weight.view(torch.uint8))
+    weight = (torch.randn(512, 512) * 0.02).bfloat16()
+    assert DeviceWeight.of(weight).stored_bytes < 0.7 * weight.nbytes
+    assert torch.equal(DeviceWeight.of(weight).rows(torch.tensor([1, 7])), weight[[1, 7]])
+
+
+def test_on_the_device() -> None:
+    from laconic.device_weight import DeviceWeight
+    from laconic.entropy import cuda
+
+    if not (torch.cuda.is_available() and cuda.available()):
+        pytest.skip("no CUDA device, or laconic was built without nvcc")
+    model = Tied().eval().cuda()
+    wanted = model(tokens().cuda())
+    before = torch.cuda.memory_allocated()
+    compress_module(model)
+    assert isinstance(model.head._coded, DeviceWeight)
+    assert torch.cuda.memory_allocated() < 0.8 * before
+    assert torch.equal(model(tokens().cuda()), wanted)
+    assert torch.equal(model.cpu()(tokens()), Tied().eval()(tokens()))

@@ -211,9 +211,75 @@ def decode_bytes(frame: Frame, base: bytes | None) -> bytes:
     return unzstd(frame.payload[1:], frame.raw_size, base or b"")
 
 
+def element(y: int, base: bytes | None, width: int, r: int, order: str) -> bytes:
+    """An element of the weights codec from the bytes of its planes; `base`: the element of the base at the same place."""
+    bits = 8 * width
+    top, mask = 1 << (bits - 1), (1 << bits) - 1
+    if base is None:
+        x = (y >> r | y << (bits - r)) & mask
+    else:
+        b = int.from_bytes(base, order)  # type: ignore[arg-type]
+        d = y >> 1 ^ (mask if y & 1 else 0)
+        if r:
+            o = (b ^ (mask if b & top else top)) + d & mask
+            x = o ^ (top if o & top else mask)
+        else:
+            x = b + d & mask
+    return x.to_bytes(width, order)  # type: ignore[arg-type]
+
+
+def entropy_block(c: Cursor, m: int) -> bytes:
+    """The m symbols of the block that follows, after its size."""
+    block = c.take(c.fixed(3))
+    need(block, "empty block")
+    try:
+        symbols = reference.decode_block(block, m)
+    except (AssertionError, IndexError, KeyError, ValueError) as e:
+        raise DamageError("entropy block") from e
+    need(len(symbols) == m, "size of a plane")
+    return bytes(symbols)
+
+
+def decode_records(frame: Frame, base: bytes | None) -> bytes:
+    """Frames of the weights codec whose parameters are a record layout."""
+    p = Cursor(frame.params, 1)
+    layout = []  # (width, r, order, count)
+    while p.at < len(frame.params):
+        form, start = p.fixed(1), p.at + 1
+        width, r = 1 << (form & 3), form >> 2 & 31
+        need(r in (0, 1, 4) and not (width == 1 and r), "element format")
+        count = p.uvarint()
+        need(count >= 1 and p.at - start < 3, "count of a field")
+        layout.append((width, r, "big" if form & 128 else "little", count))
+    record = sum(width * count for width, _, _, count in layout)
+    need(1 <= len(layout) <= 64 and record <= 65536, "record layout")
+    need(frame.payload, "empty payload")
+    if frame.payload[0] == 2:
+        need(base is None, "zstd with a base")
+        return unzstd(frame.payload[1:], frame.raw_size)
+    if frame.payload[0] != 16:
+        raise UnknownError(f"weights, method {frame.payload[0]} of records")
+    n = frame.raw_size // record
+    c, out, at = Cursor(frame.payload, 1), bytearray(n * record), 0
+    for width, r, order, count in layout:
+        m = n * count
+        step = -(-m // max(1, (m + 32768) // 65536))
+        planes = [b"".join(entropy_block(c, min(step, m - first)) for first in range(0, m, step or 1)) for _ in range(width)]
+        for i in range(m):
+            place = i // count * record + at + i % count * width
+            y = int.from_bytes(bytes(plane[i] for plane in planes), "big")
+            out[place : place + width] = element(y, None if base is None else base[place : place + width], width, r, order)
+        at += width * count
+    out += c.take(frame.raw_size % record)  # the rest
+    c.finish()
+    return bytes(out)
+
+
 def decode_weights(frame: Frame, base: bytes | None) -> bytes:
     if frame.version != 1:
         raise UnknownError(f"weights, version {frame.version}")
+    if frame.params[:1] == b"\x7c":
+        return decode_records(frame, base)
     need(len(frame.params) == 1, "weights has one byte of parameters")
     need(frame.payload, "empty payload")
     width, r = 1 << (frame.params[0] & 3), frame.params[0] >> 2 & 31
@@ -224,36 +290,17 @@ def decode_weights(frame: Frame, base: bytes | None) -> bytes:
         return unzstd(frame.payload[1:], frame.raw_size)
     if frame.payload[0] != 1:
         raise UnknownError(f"weights, method {frame.payload[0]}")
-    bits, n = 8 * width, frame.raw_size // width
-    top, mask = 1 << (bits - 1), (1 << bits) - 1
+    n = frame.raw_size // width
     size = 65536 if width == 1 else 131072
     chunks = max(1, (n + size // 2) // size)
     step = -(-n // chunks)
     c, out = Cursor(frame.payload, 1), bytearray()
     for first in range(0, n, step or 1):
         m = min(step, n - first)
-        planes = []
-        for _ in range(width):
-            block = c.take(c.fixed(3))
-            need(block, "empty block")
-            try:
-                planes.append(reference.decode_block(block, m))
-            except (AssertionError, IndexError, KeyError, ValueError) as e:
-                raise DamageError("entropy block") from e
-            need(len(planes[-1]) == m, "size of a plane")
+        planes = [entropy_block(c, m) for _ in range(width)]
         for i in range(m):
             y = int.from_bytes(bytes(plane[i] for plane in planes), "big")
-            if base is None:
-                x = (y >> r | y << (bits - r)) & mask
-            else:
-                b = int.from_bytes(base[(first + i) * width : (first + i + 1) * width], order)  # type: ignore[arg-type]
-                d = y >> 1 ^ (mask if y & 1 else 0)
-                if r:
-                    o = (b ^ (mask if b & top else top)) + d & mask
-                    x = o ^ (top if o & top else mask)
-                else:
-                    x = b + d & mask
-            out += x.to_bytes(width, order)  # type: ignore[arg-type]
+            out += element(y, None if base is None else base[(first + i) * width : (first + i + 1) * width], width, r, order)
     out += c.take(frame.raw_size % width)  # the rest
     c.finish()
     return bytes(out)

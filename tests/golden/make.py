@@ -144,6 +144,52 @@ def files() -> dict[str, tuple[bytes, str]]:
     }
 
 
+def gguf() -> bytes:
+    """A model of two quantised tensors, an fp32 one, and one of a type that nobody knows."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    bell = np.frombuffer(noise(4 * 32 * 300), np.uint8).reshape(4, -1).astype(np.int32).sum(0) // 4 - 128
+    q8 = np.zeros(300, [("d", "<f2"), ("qs", "|i1", (32,))])
+    q8["d"], q8["qs"] = weights(300, "<f2"), bell.reshape(300, 32)
+    q4k = np.zeros(20, [("d", "<f2"), ("dmin", "<f2"), ("scales", "|u1", (12,)), ("qs", "|u1", (128,))])
+    q4k["d"], q4k["dmin"], q4k["qs"] = weights(20, "<f2", 2), weights(20, "<f2", 3), (bell[:2560] + 128).reshape(20, 128)
+    q4k["scales"] = np.frombuffer(noise(240, 3), np.uint8).reshape(20, 12)
+    data, table = b"", b""
+    for name, dims, type_, content in (("q8", (320, 30), 8, q8.tobytes()), ("q4k", (256, 20), 12, q4k.tobytes()),
+                                       ("norm", (60,), 0, weights(60).tobytes()), ("new", (7,), 99, b"unknown")):  # fmt: skip
+        table += text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, type_, len(data))
+        data += content + bytes(-len(content) % 32)
+    pairs = text("general.alignment") + struct.pack("<II", 4, 32) + text("tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("bc")
+    head = b"GGUF" + struct.pack("<IQQ", 3, 4, 2) + pairs + table
+    return head + bytes(-len(head) % 32) + data
+
+
+def torch_zip() -> bytes:
+    """What torch.save writes for {"w": a float tensor of shape (30, 20), "t": its transpose}, made without torch."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    def tensor(key: str, size: tuple[int, int], stride: tuple[int, int]) -> bytes:
+        storage = b"((" + text("storage") + b"ctorch\nFloatStorage\n" + text(key) + text("cpu") + b"M" + struct.pack("<H", 600) + b"tQ"
+        pairs = b"".join(b"K" + bytes((a,)) + b"K" + bytes((b,)) + b"\x86" for a, b in (size, stride))
+        return b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + b"K\0" + pairs + b"\x89ccollections\nOrderedDict\n)RtR"
+
+    pickled = b"\x80\x02}(" + text("w") + tensor("0", (30, 20), (20, 1)) + text("t") + tensor("1", (20, 30), (1, 20)) + b"u."
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in (
+            ("data.pkl", pickled),
+            ("data/0", weights(600).tobytes()),
+            ("data/1", weights(600, "<f4", 2).tobytes()),
+            ("version", b"3\n"),
+        ):
+            archive.writestr(zipfile.ZipInfo(f"model/{name}", (1980, 1, 1, 0, 0, 0)), content)
+    return file.getvalue()
+
+
 def tree(archive: ArchiveWriter) -> None:
     """The entry types that only the command line makes."""
     archive.add_special("tree", "dir", {"mode": 0o755, "mtime_ns": MTIME})
@@ -195,6 +241,8 @@ def built() -> dict[str, bytes]:
     file("file-safetensors", safetensors())
     file("file-npy", npy(np.asfortranarray(weights(300).reshape(15, 20))))
     file("file-npz", npz())
+    file("file-gguf", gguf())
+    file("file-torch", torch_zip())
     file("file-bytes", b"line of a log, line of a log\n" * 3000)
     for name, (data, level) in files().items():
         file(f"file-{name}", data, level=level)
