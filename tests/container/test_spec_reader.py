@@ -29,6 +29,7 @@ _spec.loader.exec_module(spec_reader)
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 MIXED = "bytes, method 2"
+OTHERS = ("logs", "audio")  # kinds in the golden archives whose codecs the second reader does not have
 WAYS: list[Callable[..., dict[str, Any]]] = [spec_reader.read, spec_reader.read_forward]
 
 
@@ -49,7 +50,7 @@ def agree(data: bytes, base: bytes | None = None, *, mixed: bool = False, single
             assert entry.meta == (told.meta or {})
             assert entry.hash or not entry.size or not indexed
             assert entry.hash == told.hash or (not entry.hash and not indexed)
-            if mixed and str(entry.refused) == MIXED:
+            if (mixed and str(entry.refused) == MIXED) or (entry.kind in OTHERS and isinstance(entry.refused, spec_reader.UnknownError)):
                 continue
             assert entry.refused is None, name
             assert entry.raw == raws[name], name
