@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal, overload
 from laconic import objects
 from laconic.archive import ArchiveReader, ArchiveWriter, open_reader, open_writer
 from laconic.archive.checks import check_level
-from laconic.archive.kinds import codec_for
+from laconic.choice import codec_for
 from laconic.container.sink import MemorySink
 from laconic.container.source import BufferBytes
 from laconic.container.table import Entry

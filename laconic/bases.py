@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from laconic import registry
+from laconic.choice import layout_of
 from laconic.container import format as f
 from laconic.container.codec import View
 from laconic.container.source import FileSource
@@ -36,7 +37,8 @@ class Base:
 class Bases:
     """Bases given by the user (archives or plain files), and the entries of the archive that is being read (`own`)."""
 
-    def __init__(self, base: Any = None, own: ArchiveReader | None = None) -> None:
+    def __init__(self, base: Any, open_archive: Callable[..., ArchiveReader], own: ArchiveReader | None = None) -> None:
+        self._open_archive = open_archive  # of a path or bytes; given, since archives themselves are built on bases
         self.parent: Bases | None = None  # where else to look: a base may itself need another one that was given
         given = [] if base is None else list(base) if isinstance(base, (list, tuple)) else [base]
         self.given = bool(given)
@@ -46,17 +48,13 @@ class Bases:
 
     def _open(self, item: Any) -> _ArchiveBases | _FileBases:
         if isinstance(item, (bytes, bytearray, memoryview)):
-            from laconic.archive import open_reader
-
-            return self._archive(open_reader(item, jobs=1))
+            return self._archive(self._open_archive(item, jobs=1))
         if not isinstance(item, (str, os.PathLike)):
             return _ArchiveBases(item, owned=False)
         with open(item, "rb") as file:
             magic = file.read(len(f.MAGIC))
         if magic == f.MAGIC:
-            from laconic.archive import open_reader
-
-            return self._archive(open_reader(item, jobs=1))
+            return self._archive(self._open_archive(item, jobs=1))
         return _FileBases(Path(item))
 
     def _archive(self, archive: ArchiveReader) -> _ArchiveBases:
@@ -143,8 +141,6 @@ class _FileBases:
     """A plain file: itself, and the tensors that its codec finds in it."""
 
     def __init__(self, path: Path) -> None:
-        from laconic.archive.kinds import layout_of
-
         self._file = open(path, "rb")
         size = os.fstat(self._file.fileno()).st_size
         source = FileSource(self._file, size)

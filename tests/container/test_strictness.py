@@ -80,7 +80,7 @@ def test_a_copy_that_is_coded() -> None:
     table = table_frame(f.ENTRIES, pack_columns(pack_table(entries), 2))
     for changes in ({"codec": "bytes", "version": 1}, {"params": b"\0"}):
         coded = copy_frame(2, 0, len(RAW), check64(RAW), (1, 0), **changes)
-        with pytest.raises(CorruptDataError, match="cop|parameters"):
+        with pytest.raises(CorruptDataError, match=r"cop|parameters"):
             read_forward(archive([table, frame(STORED, RAW), coded]))
 
 
