@@ -14,7 +14,7 @@ from laconic.container import format as f
 from laconic.container.decoder import codec_params
 from laconic.container.index import Part
 from laconic.container.reader import Reader
-from laconic.container.source import ArchiveBytes
+from laconic.container.source import ArchiveBytes, BufferBytes, FileBytes
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 

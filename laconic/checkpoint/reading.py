@@ -12,8 +12,7 @@ import numpy as np
 
 from laconic import objects
 from laconic.archive.checks import available_jobs
-from laconic.archive.opening import open_reader
-from laconic.archive.reader import ArchiveReader
+from laconic.archive.reader import ArchiveReader, open_reader
 from laconic.checkpoint.manifest import Group, Manifest
 from laconic.checkpoint.snapshot import copy
 from laconic.checkpoint.steps import StepInfo, choose, find_steps, read_manifest
