@@ -290,13 +290,13 @@ def test_payloads_do_not_change() -> None:
 
 
 GOLDEN = [
-    "48d8573a9745",
-    "5557320e0380",
-    "b38fb8538e4d",
-    "2b3a77792ec1",
-    "e5622ac47c33",
-    "345e9af75162",
+    "472b6c02eeb7",
+    "bb1e452da625",
+    "7469e8695862",
+    "2a8d65c4f0b3",
+    "9866e85192d6",
+    "84cdd2f8ead8",
     "cf86f0a5d30c",
-    "a5925d052cf0",
+    "70a40003df2e",
     "f5e3dd11c3d2",
 ]
