@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from laconic import objects, registry
 from laconic.archive.checks import available_jobs, check_level, check_meta, is_name
-from laconic.archive.kinds import codec_for, layout_of
+from laconic.archive.kinds import codec_for, layout_of, unit_of
 from laconic.archive.reader import ArchiveReader
 from laconic.bases import Bases
 from laconic.container import format as f
@@ -17,7 +17,7 @@ from laconic.container.codec import Codec, Piece, View
 from laconic.container.sink import Sink
 from laconic.container.source import BufferSource, FileSource, PipeSource, RawSource
 from laconic.container.table import Entry
-from laconic.container.writer import PACK_ENTRY, Writer
+from laconic.container.writer import PACK_ENTRY, Tally, Writer
 
 
 class ArchiveWriter:
@@ -35,7 +35,7 @@ class ArchiveWriter:
         self._parents: set[str] = set()  # names that others were added below
         self._writer = Writer(
             sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
-            find_base=self._bases.by_name if base is not None else None, progress=progress,
+            find_base=self._bases if base is not None else None, progress=progress,
         )  # fmt: skip
 
     def __contains__(self, name: object) -> bool:
@@ -87,7 +87,7 @@ class ArchiveWriter:
         if len(leaf.raw) < PACK_ENTRY and not self._bases.given:
             self._writer.add_small(entry, bytes(leaf.raw), codec, params, level)
             return
-        piece = Piece(len(leaf.raw), params, unit=leaf.itemsize if leaf.itemsize <= 4096 else 1)
+        piece = Piece(len(leaf.raw), params, unit=unit_of(codec, params, leaf))
         self._writer.add_stream(entry, BufferSource(leaf.raw), (piece,), codec, level)
 
     def add_file(
@@ -174,6 +174,11 @@ class ArchiveWriter:
     def stored_bytes(self) -> int:
         """Bytes of the archive written by this writer so far, headers and index included."""
         return self._writer.stored_bytes
+
+    @property
+    def kinds(self) -> dict[str, Tally]:
+        """Number of entries, raw and stored bytes of each kind written so far."""
+        return self._writer.tallies
 
     def flush(self) -> None:
         """Write out all that was added, so that it survives a crash of this process even without `close`."""

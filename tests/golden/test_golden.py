@@ -51,6 +51,15 @@ def test_files_and_trees() -> None:
         assert archive.entry("tree").meta["mode"] == 0o755
 
 
+@pytest.mark.parametrize("name", make.files())
+def test_kinds(name: str) -> None:
+    content, _ = make.files()[name]
+    with laconic.open(golden(f"file-{name}")) as archive:
+        assert archive.entry("f").kind == name.split("-")[0].replace("log", "logs")
+        assert archive["f"] == content
+        archive.verify()
+
+
 def test_streams_copies_appends_and_bases() -> None:
     with laconic.open(golden("streams")) as archive:
         assert same(archive["first"], archive["copy"])
