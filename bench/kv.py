@@ -120,7 +120,7 @@ class ZipNNTensor:
 
 
 def _exact(cache: Cache, options: Options) -> list[Row]:
-    """Keys and values as the model has them, and (wide) with the sequences side by side as heads: segments as large as those of real models."""
+    """Keys and values as the model has them, and (wide) with the sequences side by side as heads: segments as large as of real models."""
     rows: list[Row] = []
     for what, tensor in (("keys", cache.keys), ("values", cache.values)):
         layers, batch, tokens, heads, head = tensor.shape
@@ -217,11 +217,14 @@ def _peers(cache: Cache, other: Cache) -> Iterator[tuple[str, list[Setting]]]:
         (keys, bits), (values, more) = of_keys(), of_values()
         return keys, values, bits + more, {}
 
+    n = len(k)
+    settings = [(f"{bins} bins", [bins] * n, [bins] * n) for bins in (8, 16, 32, 64, 128)]
+    settings.append(("LMCache's bins", [32] * 10, [32] * 2 + [16] * 98))
     yield (
         "CacheGen",
         [
-            (f"{bins} bins", partial(both, partial(peers.cachegen, k, bins), partial(peers.cachegen, v, bins)))
-            for bins in (8, 16, 32, 64, 128)
+            (level, partial(both, partial(peers.cachegen, k, of_keys[:n]), partial(peers.cachegen, v, of_values[:n])))
+            for level, of_keys, of_values in settings
         ],
     )
     for name, keys, values in (("KIVI g32", None, None), ("KIVI g32 + coding", k_other, v_other)):

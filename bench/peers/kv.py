@@ -6,6 +6,7 @@ counted: scales, zero points, tables, lengths of streams; entropy coders are fav
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,37 @@ Array = np.ndarray[Any, Any]
 Coded = tuple[Array, float]  # reconstruction, bits
 
 
-def cachegen(x: Array, bins: int, chunk: int = 256) -> Coded:
-    """CacheGen (Liu et al., arXiv 2310.07240) as LMCache 0.5 codes it: a maximum a token and layer, `bins` uniform levels, and in each chunk
-    for each layer and channel a CDF of bins + 1 int16 counted on the chunk, and a stream with a 32-bit length. Maxima are fp16."""
+def cachegen(x: Array, bins: Sequence[int], chunk: int = 256) -> Coded:
+    """CacheGen (Liu et al., arXiv 2310.07240) as LMCache 0.5 codes it, `bins` for each layer.
+
+    A maximum (fp16) for each token and layer, `bins` uniform levels; in each chunk for each layer and channel a CDF of bins + 1 int16
+    counted on the chunk, and a stream of whole bytes with a 32-bit length.
+    """
+    coded = [_cachegen_layer(layer, levels, chunk) for layer, levels in zip(x, bins, strict=True)]
+    return np.stack([found for found, _ in coded]), sum(bits for _, bits in coded)
+
+
+def _cachegen_layer(x: Array, bins: int, chunk: int) -> Coded:
+    """x: (batch, tokens, channels)."""
     half = bins // 2 - 1
     largest = np.abs(x).max(-1, keepdims=True).astype(np.float16).astype(np.float32)
     scale = np.where(largest > 0, largest, 1)
     q = np.clip(np.rint(x / scale * half), -half, half)
     bits = 16.0 * largest.size
-    layers, batch, tokens, channels = x.shape
+    batch, tokens, channels = x.shape
     for start in range(0, tokens, chunk):
-        part = (q[:, :, start : start + chunk] + half).astype(np.int64)
-        n = part.shape[2]
-        counts = np.stack([(part == symbol).sum(2) for symbol in range(bins)], -1)
+        part = (q[:, start : start + chunk] + half).astype(np.int64)
+        n = part.shape[1]
+        counts = np.stack([(part == symbol).sum(1) for symbol in range(bins)], -1)
         lengths = np.where(counts > 0, counts * (np.log2(n) - np.log2(np.maximum(counts, 1))), 0).sum(-1)
-        bits += float((8 * np.ceil(lengths / 8)).sum()) + layers * batch * channels * (16 * (bins + 1) + 32)
+        bits += float((8 * np.ceil(lengths / 8)).sum()) + batch * channels * (16 * (bins + 1) + 32)
     return q / half * scale, bits
 
 
 def kivi(x: Array, width: int, group: int, per_channel: bool, other: Array | None = None) -> Coded:
-    """KIVI (Liu et al., arXiv 2402.02750): `width` bits, minimum and step (fp16) of each group of `group` tokens of a channel (keys) or
-    channels of a token (values). With `other`, a cache of other text: indices are entropy coded by tables of each layer and channel from there."""
+    """KIVI (Liu et al., arXiv 2402.02750): `width` bits; minimum and step (fp16) of each group of `group` tokens of a channel (keys) or
+    channels of a token (values). With `other`, a cache of other text, indices are entropy coded by tables of each layer and channel.
+    """
     q, low, step = _grouped(x, width, group, per_channel)
     bits = 32.0 * x.size / group
     if other is None:
@@ -93,7 +104,7 @@ def _lloyd_max(count: int) -> Array:
 
 
 def static_code_length(q: Array, trained: Array, alphabet: int) -> float:
-    """Ideal bits of indices (layers, .., channels) with one table a layer and channel counted on `trained`, plus one count of their pool."""
+    """Ideal bits of indices (layers, .., channels) by a table for each layer and channel, counted on `trained`, plus one count of its pool."""
     bits = 0.0
     layers, *rest = q.shape
     for layer in range(layers):
