@@ -6,7 +6,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -135,13 +134,13 @@ class Stream:
             self._file.truncate(end)
             os.fsync(self._file.fileno())
 
-    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Past | None) -> StepInfo:
-        """Write `snapshot` as the last step. `past`: what is remembered of the step before, which is then not read again."""
+    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Manifest | None) -> StepInfo:
+        """Write `snapshot` as the last step. `past`: the manifest of the step before, where it is remembered."""
         manifest = snapshot.manifest
         base = self._base_for(manifest.step, key_every)
-        if base is not None and (past is None or past.manifest.step != base.step):
+        if base is not None and (past is None or past.step != base.step):
             assert self.archive is not None
-            past = Past.read(self.archive, base.step)
+            past = read_manifest(self.archive, base.step)
         info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, -1)
         parts = self.archive._reader.parts if self.archive is not None else []
         found: dict[str, _Base] = {}
@@ -160,7 +159,7 @@ class Stream:
                 name = f"{manifest.step}/{number}"
                 if source is not None:
                     found[name] = source
-                step = _step(plan, data, source, snapshot.settings, past) if source is not None and past is not None else lay.Step()
+                step = _step(plan, data, source, manifest.settings, past) if source is not None and past is not None else lay.Step()
                 entry = Entry(name, "bytes", "checkpoint")
                 writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level)
             writer.close()
@@ -176,12 +175,12 @@ class Stream:
         base = max(before, key=lambda info: info.step) if before else None
         return base if base is not None and base.chain + 1 < key_every else None
 
-    def _bases(self, manifest: Manifest, past: Past | None, base: StepInfo | None, bases: list[Bases]) -> Iterator[_Base | None]:
+    def _bases(self, manifest: Manifest, past: Manifest | None, base: StepInfo | None, bases: list[Bases]) -> Iterator[_Base | None]:
         """For each group, the same group of the base."""
         if base is None or past is None or self.archive is None:
             yield from (None for _ in manifest.groups)
             return
-        places = {past.manifest.signature(group): number for number, group in enumerate(past.manifest.groups)}
+        places = {past.signature(group): number for number, group in enumerate(past.groups)}
         for group in manifest.groups:
             number = places.get(manifest.signature(group))
             if number is None or group.size == 0:
@@ -196,25 +195,6 @@ class Stream:
         if self.archive is not None:
             self.archive.close()
         self._file.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is remembered of the step before: its manifest, and its optimizers' settings."""
-
-    manifest: Manifest
-    settings: dict[tuple[str, int], dict[str, Any]]
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Past:
-        return cls(snapshot.manifest, snapshot.settings)
-
-    @classmethod
-    def read(cls, archive: ArchiveReader, step: int) -> Past:
-        from laconic.checkpoint.tree import build
-
-        manifest = read_manifest(archive, step)
-        return cls(manifest, optimizers.find(build(manifest.tree, lambda number: None)).settings)
 
 
 class _Base:
@@ -238,7 +218,7 @@ def _pieces(group: Group, step: lay.Step) -> Iterator[Piece]:
         yield Piece((b - a) * group.element, params)
 
 
-def _step(plan: Plan, data: Any, base: _Base, settings: dict[tuple[str, int], dict[str, Any]], past: Past) -> lay.Step:
+def _step(plan: Plan, data: Any, base: _Base, settings: dict[tuple[str, int], dict[str, Any]], past: Manifest) -> lay.Step:
     """The optimizer's step between base and now, tried on the first elements of a group."""
     if plan.settings is None or plan.settings[0] not in past.settings:
         return lay.Step()

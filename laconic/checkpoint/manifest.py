@@ -77,6 +77,7 @@ class Manifest:
     tree: Node
     arrays: list[ArraySpec]
     groups: list[Group]
+    settings: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)  # of optimizers: see laconic.checkpoint.optimizers
     _paths: list[str] | None = field(default=None)
 
     def paths(self) -> list[str]:
@@ -101,7 +102,10 @@ class Manifest:
             for g in self.groups
         ]
         arrays = [[a.type, a.dtype, list(a.shape)] for a in self.arrays]
-        return cbor2.dumps({"version": VERSION, "step": self.step, "tree": self.tree, "arrays": arrays, "groups": groups})
+        settings = [[path, number, values] for (path, number), values in self.settings.items()]
+        return cbor2.dumps(
+            {"version": VERSION, "step": self.step, "tree": self.tree, "arrays": arrays, "groups": groups, "settings": settings}
+        )
 
 
 def parse(data: bytes, where: str) -> Manifest:
@@ -117,7 +121,8 @@ def parse(data: bytes, where: str) -> Manifest:
             )
             for g in found["groups"]
         ]  # fmt: skip
-        manifest = Manifest(_count(found["step"]), found["tree"], arrays, groups)
+        settings = {(_text(path), _count(number)): _values(values) for path, number, values in found["settings"]}
+        manifest = Manifest(_count(found["step"]), found["tree"], arrays, groups, settings)
         used = [i for group in groups for row in group.arrays for i in row]
         if sorted(used) != list(range(len(arrays))):
             raise ValueError("arrays without a group")
@@ -132,6 +137,11 @@ def parse(data: bytes, where: str) -> Manifest:
             raise
         raise CorruptDataError(f"{where}: the manifest is damaged ({error})") from error
     return manifest
+
+
+def _values(settings: Any) -> dict[str, Any]:
+    """Numbers and tuples of them, by name."""
+    return {_text(key): tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
 
 
 def _count(value: Any) -> int:

@@ -52,6 +52,12 @@ class CheckpointReader:
         """Paths of the arrays in a step (default: the one written last): keys, escaped as entry names are, joined with `/`."""
         return list(self.manifest(choose(self._steps, step, self._name).step).paths())
 
+    def groups(self, step: int) -> list[list[str]]:
+        """Paths of the arrays of a step, those together that are coded together."""
+        manifest = self.manifest(choose(self._steps, step, self._name).step)
+        paths = manifest.paths()
+        return [[paths[i] for row in group.arrays for i in row] for group in manifest.groups]
+
     def load(self, step: int | None = None, names: Iterable[str] | None = None, *, as_numpy: bool = False) -> Any:
         """A step (default: the one written last), exactly as it was saved; or, with `names`, a dict of the arrays at these paths.
 
@@ -137,7 +143,7 @@ def _complete(archive: ArchiveReader) -> ArchiveReader:
     torn = archive._reader.torn
     if torn is None or not torn.complete_end or any(offset < torn.complete_end for offset, _ in torn.gaps):
         return archive
-    data = archive._reader.data
+    data: Any = archive._reader.data
     data.size = torn.complete_end
     return ArchiveReader(data, jobs=1)
 
