@@ -6,6 +6,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -18,6 +19,7 @@ from laconic.checkpoint.snapshot import Snapshot
 from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
+from laconic.container.base import BaseFinder
 from laconic.container.codec import Piece
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink
@@ -141,19 +143,10 @@ class Stream:
         if base is not None and (past is None or past.step != base.step):
             assert self.archive is not None
             past = read_manifest(self.archive, base.step)
-        info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, -1)
-        parts = self.archive._reader.parts if self.archive is not None else []
+        info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, len(self.steps))
         found: dict[str, _Base] = {}
-        writer = Writer(
-            FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True), registry.get, jobs=jobs, previous=list(parts),
-            find_base=lambda name, view, size: found.get(name),
-        )  # fmt: skip
-        try:
-            raw = manifest.pack()
-            writer.add_stream(
-                Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
-            )
-            codec = registry.get("checkpoint")
+        codec = registry.get("checkpoint")
+        with self._part(manifest, info, lambda name, view, size: found.get(name), jobs) as writer:
             sources = self._bases(manifest, past, base, bases)
             for number, (plan, data, source) in enumerate(zip(snapshot.plans, snapshot.data, sources, strict=True)):
                 name = f"{manifest.step}/{number}"
@@ -162,12 +155,34 @@ class Stream:
                 step = _step(plan, data, source, manifest.settings, past) if source is not None and past is not None else lay.Step()
                 entry = Entry(name, "bytes", "checkpoint")
                 writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level)
+        return info
+
+    def copy(self, source: ArchiveReader, info: StepInfo, manifest: Manifest) -> None:
+        """Take over a step of another archive, frame by frame as they were coded; what it is coded against must be here."""
+        with self._part(manifest, info, None, 1) as writer:
+            for number in range(len(manifest.groups)):
+                part, entry = source._entry(f"{manifest.step}/{number}")
+                stream = source._reader.check_extent(part, entry)
+                frames = (source._reader.frame(stream, i) for i in range(len(stream.offsets))) if stream is not None else iter(())
+                writer.add_coded(entry, frames)
+
+    @contextmanager
+    def _part(self, manifest: Manifest, info: StepInfo, find_base: BaseFinder | None, jobs: int) -> Iterator[Writer]:
+        """A part that begins with a step's manifest, and ends with its index when all else was written."""
+        parts = self.archive._reader.parts if self.archive is not None else []
+        sink = FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True)
+        writer = Writer(sink, registry.get, jobs=jobs, previous=list(parts), find_base=find_base)
+        try:
+            raw = manifest.pack()
+            writer.add_stream(
+                Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
+            )
+            yield writer
             writer.close()
         except BaseException:
             writer.stop()
             raise
         os.fsync(self._file.fileno())
-        return info
 
     def _base_for(self, step: int, key_every: int) -> StepInfo | None:
         """The nearest step before `step`, unless it is time for a key step."""

@@ -87,7 +87,7 @@ class Manifest:
             for path, index in paths(self.tree):
                 found.setdefault(index, path)
             if sorted(found) != list(range(len(self.arrays))):
-                raise CorruptDataError(f"the manifest of step {self.step} is damaged: arrays without a place in its tree")
+                raise CorruptDataError("the manifest is damaged: arrays without a place in its tree")
             self._paths = [found[i] for i in range(len(self.arrays))]
         return self._paths
 
@@ -108,12 +108,12 @@ class Manifest:
         )
 
 
-def parse(data: bytes, where: str) -> Manifest:
+def parse(data: bytes) -> Manifest:
     """The manifest in `data`; CorruptDataError if it is none."""
     try:
         found = cbor2.loads(data)
         if found["version"] > VERSION:
-            raise UnsupportedError(f"{where}: a manifest of version {found['version']} - install a newer laconic")
+            raise UnsupportedError(f"a manifest of version {found['version']} - install a newer laconic")
         arrays = [ArraySpec(_text(a[0]), _text(a[1]), tuple(map(_count, a[2]))) for a in found["arrays"]]
         groups = [
             Group(
@@ -135,7 +135,7 @@ def parse(data: bytes, where: str) -> Manifest:
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, EOFError) as error:
         if isinstance(error, CorruptDataError):
             raise
-        raise CorruptDataError(f"{where}: the manifest is damaged ({error})") from error
+        raise CorruptDataError(f"the manifest is damaged ({error})") from error
     return manifest
 
 

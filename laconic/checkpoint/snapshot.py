@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +23,11 @@ class Snapshot:
 
     manifest: Manifest
     plans: list[groups.Plan]
-    data: list[Bytes]
+    data: Iterable[Bytes]
 
     @property
     def size(self) -> int:
-        return sum(len(data) for data in self.data)
+        return sum(group.size for group in self.manifest.groups)
 
 
 class Buffers:
