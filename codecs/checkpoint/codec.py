@@ -190,7 +190,7 @@ def _payload(frame: Frame, index: int, method: int) -> bytes:
         base = frame.old(index) if method == m.PLANES_DELTA else None
         return _core.encode_planes(raw, member.width, member.rotate, member.big_endian, base, False)
     if method in (m.FIELDS, m.FIELDS_BY_SECOND, m.FIELDS_BY_OLD_SECOND):
-        return _core.encode_fields(raw, m.field_contexts(method, frame, member), member.float_format)
+        return _core.encode_split_floats(raw, m.field_contexts(method, frame, member), member.float_format)
     predicted, contexts = m.prediction(method, frame, index)
     return _core.encode_residual(raw, predicted, contexts, member.float_format)
 
@@ -205,7 +205,7 @@ def _decode_member(frame: Frame, index: int, method: int, data: memoryview, out:
         base = frame.old(index) if method == m.PLANES_DELTA else None
         _core.decode_planes(data, out, member.width, member.rotate, member.big_endian, base)
     elif method in (m.FIELDS, m.FIELDS_BY_SECOND, m.FIELDS_BY_OLD_SECOND):
-        _core.decode_fields(data, m.field_contexts(method, frame, member), member.float_format, out)
+        _core.decode_split_floats(data, m.field_contexts(method, frame, member), member.float_format, out)
     else:
         predicted, contexts = m.prediction(method, frame, index)
         _core.decode_residual(data, predicted, contexts, member.float_format, out)

@@ -219,8 +219,8 @@ void cast_from_fp32(const py::buffer &x, unsigned format, const py::buffer &out)
 void bind_checkpoint(py::module_ &m) {
     m.def("encode_residual", &encode_residual, "Floats as differences to a prediction (csrc/checkpoint/residual.h).");
     m.def("decode_residual", &decode_residual, "Fill `out` from such a payload; CorruptDataError if it is none.");
-    m.def("encode_fields", &encode_fields, "Floats on their own, exponents in contexts (csrc/checkpoint/fields.h).");
-    m.def("decode_fields", &decode_fields, "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("encode_split_floats", &encode_fields, "Floats on their own, exponents in contexts (csrc/checkpoint/fields.h).");
+    m.def("decode_split_floats", &decode_fields, "Fill `out` from such a payload; CorruptDataError if it is none.");
     m.def("exponent_context", &exponent_context);
     m.def("ratio_context", &ratio_context);
     m.def("step_context", &step_context);

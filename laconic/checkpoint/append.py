@@ -20,7 +20,7 @@ from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
 from laconic.container.base import BaseFinder
-from laconic.container.codec import Piece
+from laconic.container.codec import Piece, View
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink
 from laconic.container.source import BufferSource, FileBytes
@@ -146,7 +146,7 @@ class Stream:
         info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, len(self.steps))
         found: dict[str, _Base] = {}
         codec = registry.get("checkpoint")
-        with self._part(manifest, info, lambda name, view, size: found.get(name), jobs) as writer:
+        with self._part(manifest, info, _Found(found), jobs) as writer:
             sources = self._bases(manifest, past, base, bases)
             for number, (plan, data, source) in enumerate(zip(snapshot.plans, snapshot.data, sources, strict=True)):
                 name = f"{manifest.step}/{number}"
@@ -210,6 +210,19 @@ class Stream:
         if self.archive is not None:
             self.archive.close()
         self._file.close()
+
+
+class _Found:
+    """The bases of one step, for the writer: groups are found by name, and have no views."""
+
+    def __init__(self, groups: dict[str, _Base]) -> None:
+        self._groups = groups
+
+    def by_name(self, entry: str, size: int) -> _Base | None:
+        return self._groups.get(entry)
+
+    def for_view(self, entry: str, view: View, digest: Callable[[], bytes] | None) -> None:
+        return None
 
 
 class _Base:

@@ -22,6 +22,7 @@ COMMANDS = {
     "grep": "laconic.cli.grep",
     "salvage": "laconic.cli.salvage",
     "checkpoint": "laconic.cli.checkpoint",
+    "kv": "laconic.cli.kv",
 }
 
 

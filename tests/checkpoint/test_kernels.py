@@ -61,16 +61,19 @@ def test_fields(case: tuple[int, int, int], kind: str, contexts: bool) -> None:
     seed, n, fmt = case
     actual = some_bits(seed, n, fmt, kind)
     chosen = _core.exponent_context(some_bits(seed + 1, n, fmt, "normal").view(np.uint8), fmt) if contexts else None
-    payload = _core.encode_fields(actual.view(np.uint8), chosen, fmt)
+    payload = _core.encode_split_floats(actual.view(np.uint8), chosen, fmt)
     out = np.empty_like(actual)
-    _core.decode_fields(payload, chosen, fmt, out.view(np.uint8))
+    _core.decode_split_floats(payload, chosen, fmt, out.view(np.uint8))
     assert (out == actual).all()
 
 
 def test_positive_values_pay_no_sign() -> None:
     x = some_bits(1, 1 << 16, FP32, "positive")
     signed = some_bits(1, 1 << 16, FP32, "normal")
-    assert len(_core.encode_fields(x.view(np.uint8), None, FP32)) < len(_core.encode_fields(signed.view(np.uint8), None, FP32)) - 8000
+    assert (
+        len(_core.encode_split_floats(x.view(np.uint8), None, FP32))
+        < len(_core.encode_split_floats(signed.view(np.uint8), None, FP32)) - 8000
+    )
 
 
 @pytest.mark.parametrize("fmt", [BF16, FP16, FP32])
@@ -85,11 +88,11 @@ def test_damaged_payloads(fmt: int) -> None:
         _core.decode_residual(data, predicted.view(np.uint8), contexts, fmt, out)
 
     def fields(data: bytes) -> None:
-        _core.decode_fields(data, contexts, fmt, out)
+        _core.decode_split_floats(data, contexts, fmt, out)
 
     payloads = {
         residual: _core.encode_residual(actual.view(np.uint8), predicted.view(np.uint8), contexts, fmt),
-        fields: _core.encode_fields(actual.view(np.uint8), contexts, fmt),
+        fields: _core.encode_split_floats(actual.view(np.uint8), contexts, fmt),
     }
     for decode, payload in payloads.items():
         damaged = [payload[:k] for k in range(len(payload))] + [payload + b"\0"]
@@ -175,7 +178,7 @@ def test_every_instruction_set_computes_the_same() -> None:
             _core.replay_sgd(p, v, m, (-0.1, 0.9, 1.0), order, out)
             found.append(out.tobytes())
         found.append(_core.encode_residual(p, m, _core.exponent_context(m, FP32), FP32))
-        found.append(_core.encode_fields(m, _core.exponent_context(v, FP32), FP32))
+        found.append(_core.encode_split_floats(m, _core.exponent_context(v, FP32), FP32))
     assert all(found == results["scalar"] for found in results.values())
 
 
@@ -185,7 +188,7 @@ def test_lengths_are_checked() -> None:
         lambda: _core.encode_residual(x, x[:36], None, FP32),
         lambda: _core.encode_residual(x, x, np.zeros(9, np.uint16), FP32),
         lambda: _core.encode_residual(x[:39], x[:39], None, FP32),
-        lambda: _core.encode_fields(x, None, 3),
+        lambda: _core.encode_split_floats(x, None, 3),
         lambda: _core.replay_adam(x, x, x[:8], SCALARS, 0, x.copy()),
         lambda: _core.replay_adam(x, x, x, SCALARS, 3, x.copy()),
         lambda: _core.replay_adam(x, x, x, SCALARS[:6], 0, x.copy()),
