@@ -1,0 +1,242 @@
+#include "image/lattice.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "entropy/block.h"
+
+namespace laconic::image {
+namespace {
+
+struct Point {
+    int y, cb, cr;  // 0 .. 255 each
+};
+struct Colour {
+    int r, g, b;
+    bool operator==(const Colour &) const = default;
+};
+
+int clip(int x) { return x < 0 ? 0 : x > 255 ? 255 : x; }
+bool is_coordinate(int x) { return x >= 0 && x <= 255; }
+
+// floor(n / 10000) for n > -2^23.
+int ten_thousandths(int n) { return static_cast<int>(static_cast<uint32_t>(n + 10000 * 1024) / 10000u) - 1024; }
+
+// JFIF's YCbCr as libjpeg computes it.
+struct Jpeg {
+    static Colour colour(Point p) {
+        const int cb = p.cb - 128, cr = p.cr - 128;
+        return {clip(p.y + ((91881 * cr + 32768) >> 16)), clip(p.y + ((-22554 * cb - 46802 * cr + 32768) >> 16)),
+                clip(p.y + ((116130 * cb + 32768) >> 16))};
+    }
+    static Point nearest(Colour c) {
+        return {(19595 * c.r + 38470 * c.g + 7471 * c.b + 32768) >> 16,
+                ((-11059 * c.r - 21709 * c.g + 32768 * c.b + 32768) >> 16) + 128,
+                ((32768 * c.r - 27439 * c.g - 5329 * c.b + 32768) >> 16) + 128};
+    }
+};
+
+// Kodak's PhotoCD YCC.
+struct PhotoCd {
+    static Colour colour(Point p) {
+        const int luma = 13584 * p.y, red = 18215 * (p.cr - 137), blue = 22179 * (p.cb - 156);
+        return {clip(ten_thousandths(luma + red)), clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
+                clip(ten_thousandths(luma + blue))};
+    }
+    // Flooring loses half a step on average.
+    static Point nearest(Colour c) {
+        const int y = (14420 * c.r + 28329 * c.g + 5496 * c.b + 14165 + 32768) >> 16;
+        return {y, rounded(10000 * c.b + 5000 - 13584 * y, 22179) + 156, rounded(10000 * c.r + 5000 - 13584 * y, 18215) + 137};
+    }
+    static int rounded(int n, int step) { return (n + 1024 * step + step / 2) / step - 1024; }  // n / step, for |n| < 1024 step
+};
+
+template <class Map>
+bool matches(Point p, Colour c) {
+    return is_coordinate(p.y) && is_coordinate(p.cb) && is_coordinate(p.cr) && Map::colour(p) == c;
+}
+
+bool is_clipped(Colour c) {
+    const auto at_end = [](int x) { return x == 0 || x == 255; };
+    return at_end(c.r) || at_end(c.g) || at_end(c.b);
+}
+
+constexpr int kReach = 12;  // of lumas tried with a neighbour's chroma
+
+// A point of this colour: the nearest one or one beside it; for a clipped colour, which has many, one with the chroma of `before`
+// if there is one. Points further off are `before`'s luma's business, not ours. false: none was found, and the nearest is as good
+// as any.
+template <class Map>
+bool find_point(Colour c, Point before, Point &found) {
+    const Point centre = Map::nearest(c);
+    if (is_clipped(c)) {
+        for (int d = 0; d <= 2 * kReach; ++d) {
+            const Point p{before.y + (d & 1 ? -(d + 1) / 2 : d / 2), before.cb, before.cr};
+            if (matches<Map>(p, c)) return found = p, true;
+        }
+    }
+    if (matches<Map>(centre, c)) return found = centre, true;
+    for (int k = 0; k < 27; ++k) {
+        const Point p{centre.y + k % 3 - 1, centre.cb + k / 3 % 3 - 1, centre.cr + k / 9 - 1};
+        if (matches<Map>(p, c)) return found = p, true;
+    }
+    found = {clip(centre.y), clip(centre.cb), clip(centre.cr)};
+    return false;
+}
+
+struct Planes {
+    uint16_t *r, *g, *b;
+    Planes(Picture &picture, bool reversed)
+        : r(picture.planes[reversed ? 2 : 0].samples.data()),
+          g(picture.planes[1].samples.data()),
+          b(picture.planes[reversed ? 0 : 2].samples.data()) {}
+    Colour at(size_t i) const { return {r[i], g[i], b[i]}; }
+};
+
+constexpr size_t kProbes = 2048;
+constexpr size_t kLeastPixels = 16;  // for each exception
+
+// Whether at least `percent` of some unclipped pixels lie on the lattice.
+template <class Map>
+bool lies_on(const Planes &planes, size_t n, unsigned percent) {
+    size_t seen = 0, hits = 0;
+    const size_t step = std::max<size_t>(1, n / (2 * kProbes)) | 1;
+    for (size_t i = 0; i < n && seen < kProbes; i += step) {
+        const Colour c = planes.at(i);
+        if (is_clipped(c) || (c.r == c.g && c.g == c.b)) continue;
+        Point p;
+        ++seen;
+        hits += find_point<Map>(c, {0, 0, 0}, p) ? 1 : 0;
+    }
+    return seen >= 64 && hits * 100 >= seen * percent;
+}
+
+// Replaces the planes' samples; false where there are too many exceptions (the planes are then restored).
+template <class Map>
+bool enter(const Planes &planes, size_t n, std::vector<LatticeException> &exceptions) {
+    Point before{128, 128, 128};
+    const size_t most = n / kLeastPixels;
+    for (size_t i = 0; i < n; ++i) {
+        const Colour c = planes.at(i);
+        Point p;
+        if (!find_point<Map>(c, before, p)) {
+            const Colour there = Map::colour(p);
+            exceptions.push_back({i,
+                                  {static_cast<uint8_t>(c.r - there.r), static_cast<uint8_t>(c.g - there.g),
+                                   static_cast<uint8_t>(c.b - there.b)}});
+        }
+        planes.r[i] = static_cast<uint16_t>(p.cr);
+        planes.g[i] = static_cast<uint16_t>(p.y);
+        planes.b[i] = static_cast<uint16_t>(p.cb);
+        before = p;
+    }
+    return exceptions.size() <= most;
+}
+
+template <class Map>
+void leave(const Planes &planes, size_t n, const std::vector<LatticeException> &exceptions) {
+    for (size_t i = 0; i < n; ++i) {
+        const Colour c = Map::colour({planes.g[i], planes.b[i], planes.r[i]});
+        planes.r[i] = static_cast<uint16_t>(c.r);
+        planes.g[i] = static_cast<uint16_t>(c.g);
+        planes.b[i] = static_cast<uint16_t>(c.b);
+    }
+    for (const auto &[i, d] : exceptions) {
+        planes.r[i] = static_cast<uint8_t>(planes.r[i] + d[0]);
+        planes.g[i] = static_cast<uint8_t>(planes.g[i] + d[1]);
+        planes.b[i] = static_cast<uint8_t>(planes.b[i] + d[2]);
+    }
+}
+
+void put_block(ByteWriter &out, const std::vector<uint8_t> &bytes) {
+    std::vector<uint8_t> block(entropy::block_bound(bytes.size()));
+    block.resize(entropy::encode_block(bytes.data(), bytes.size(), block.data()));
+    out.put_sized(block);
+}
+
+// Their number; the gaps between them as varints, in a block after its number of bytes; a block of each channel's differences.
+void write_exceptions(ByteWriter &out, const std::vector<LatticeException> &exceptions) {
+    out.put_varint(exceptions.size());
+    if (exceptions.empty()) return;
+    ByteWriter gaps;
+    size_t next = 0;
+    for (const auto &e : exceptions) {
+        gaps.put_varint(e.pixel - next);
+        next = e.pixel + 1;
+    }
+    const std::vector<uint8_t> bytes = gaps.take();
+    out.put_varint(bytes.size());
+    put_block(out, bytes);
+    for (size_t k = 0; k < 3; ++k) {
+        std::vector<uint8_t> differences;
+        for (const auto &e : exceptions) differences.push_back(e.difference[k]);
+        put_block(out, differences);
+    }
+}
+
+}  // namespace
+
+Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out) {
+    const size_t n = picture.width * picture.height;
+    const auto is_byte = [](const Plane &plane) { return plane.bits == 8; };
+    if (picture.planes.size() < 3 || n > entropy::kMaxBlockSymbols ||
+        !std::all_of(picture.planes.begin(), picture.planes.begin() + 3, is_byte))
+        return Lattice::none;
+    const Planes planes(picture, reversed);
+    std::vector<LatticeException> exceptions;
+    const auto try_lattice = [&]<class Map>(Lattice lattice) {
+        if (!lies_on<Map>(planes, n, 95)) return Lattice::none;
+        exceptions.clear();
+        if (enter<Map>(planes, n, exceptions)) {
+            out.put(static_cast<uint8_t>(lattice));
+            write_exceptions(out, exceptions);
+            return lattice;
+        }
+        leave<Map>(planes, n, exceptions);
+        return Lattice::none;
+    };
+    const Lattice jpeg = try_lattice.template operator()<Jpeg>(Lattice::jpeg);
+    return jpeg != Lattice::none ? jpeg : try_lattice.template operator()<PhotoCd>(Lattice::photo_cd);
+}
+
+std::vector<LatticeException> read_exceptions(ByteReader &in, size_t pixels) {
+    std::vector<LatticeException> exceptions;
+    const size_t n = in.get_varint();
+    if (n == 0) return exceptions;
+    const size_t size = in.get_varint();
+    if (n > pixels / kLeastPixels || size < n || size > 5 * n || size > entropy::kMaxBlockSymbols)
+        throw CorruptData("image: an impossible number of exceptions");
+    const auto block = [&](size_t count) {
+        const ByteReader coded = in.get_sized();
+        std::vector<uint8_t> bytes(count);
+        entropy::decode_block(coded.position(), coded.remaining(), bytes.data(), count);
+        return bytes;
+    };
+    const std::vector<uint8_t> gaps = block(size);
+    const std::vector<uint8_t> differences[3] = {block(n), block(n), block(n)};
+    ByteReader gap(gaps.data(), gaps.size());
+    size_t next = 0;
+    exceptions.resize(n);
+    for (size_t k = 0; k < n; ++k) {
+        const size_t pixel = next + gap.get_varint();
+        if (pixel >= pixels) throw CorruptData("image: an exception lies outside the picture");
+        exceptions[k] = {pixel, {differences[0][k], differences[1][k], differences[2][k]}};
+        next = pixel + 1;
+    }
+    gap.end();
+    return exceptions;
+}
+
+void leave_lattice(Picture &picture, Lattice lattice, bool reversed, const std::vector<LatticeException> &exceptions) {
+    const size_t n = picture.width * picture.height;
+    const Planes planes(picture, reversed);
+    for (size_t p = 0; p < 3; ++p)
+        for (const uint16_t s : picture.planes[p].samples)
+            if (s > 255) throw CorruptData("image: a coordinate leaves its range");
+    if (lattice == Lattice::jpeg)
+        leave<Jpeg>(planes, n, exceptions);
+    else
+        leave<PhotoCd>(planes, n, exceptions);
+}
+
+}  // namespace laconic::image
