@@ -161,6 +161,10 @@ public:
 
     uint64_t residuals(size_t p, Sample *codes) { return kernels_.residuals(states_[p].row(), states_[p].north(), n_, codes); }
 
+    void predict_back(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes) {
+        kernels_.predict_back(rows, norths, codes, planes, n_);
+    }
+
     void next_row() {
         for (auto &s : states_) s.next_row();
     }
@@ -193,8 +197,7 @@ private:
 
 // The transform with the smallest residuals on some rows of the stripe; ties go to the first.
 template <typename Sample>
-Transform best_transform(const Picture &picture, size_t y, std::vector<Sample> &codes) {
-    RowCoder<Sample> coder(picture);
+Transform best_transform(RowCoder<Sample> &coder, const Picture &picture, size_t y, std::vector<Sample> &codes) {
     uint64_t best = UINT64_MAX;
     Transform found = Transform::none;
     for (unsigned t = 0; t < kTransforms; ++t) {
@@ -213,7 +216,7 @@ size_t stripe_count(const Picture &picture) { return picture.planes.size() < 3 ?
 
 template <typename Sample>
 std::vector<uint8_t> encode_as(const Picture &picture) {
-    RowCoder<Sample> coder(picture);
+    RowCoder<Sample> coder(picture), trial(picture);
     const size_t rows = picture.height * coder.planes(), step = coder.row_symbols();
     std::vector<uint8_t> symbols(rows * step), contexts(rows * step), transforms;
     std::vector<Sample> codes(step);
@@ -221,7 +224,7 @@ std::vector<uint8_t> encode_as(const Picture &picture) {
     uint8_t *symbol = symbols.data(), *context = contexts.data();
     for (size_t y = 0; y < picture.height; ++y) {
         if (y % kStripe == 0 && coder.planes() >= 3) {
-            const Transform t = best_transform(picture, y, codes);
+            const Transform t = best_transform(trial, picture, y, codes);
             transforms.push_back(static_cast<uint8_t>(t));
             coder.begin_stripe(t, picture, y);
         }
@@ -300,7 +303,8 @@ void decode_as(ByteReader &in, Picture &picture) {
             rows[p] = coder.state(p).row();
             norths[p] = coder.state(p).north();
         }
-        predict_back(rows.data(), norths.data(), codes.data(), planes, picture.width);
+        for (size_t p = 0; p < planes; p += 4)
+            coder.predict_back(rows.data() + p, norths.data() + p, codes.data() + p, std::min<size_t>(4, planes - p));
         coder.store_row(picture, y);
         coder.next_row();
     }

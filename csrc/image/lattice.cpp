@@ -4,52 +4,11 @@
 #include <cstdlib>
 
 #include "entropy/block.h"
+#include "entropy/cpu.h"
+#include "image/lattice_maps.h"
 
 namespace laconic::image {
 namespace {
-
-struct Point {
-    int y, cb, cr;  // 0 .. 255 each
-};
-struct Colour {
-    int r, g, b;
-    bool operator==(const Colour &) const = default;
-};
-
-int clip(int x) { return x < 0 ? 0 : x > 255 ? 255 : x; }
-bool is_coordinate(int x) { return x >= 0 && x <= 255; }
-
-// floor(n / 10000) for n > -2^23.
-int ten_thousandths(int n) { return static_cast<int>(static_cast<uint32_t>(n + 10000 * 1024) / 10000u) - 1024; }
-
-// JFIF's YCbCr as libjpeg computes it.
-struct Jpeg {
-    static Colour colour(Point p) {
-        const int cb = p.cb - 128, cr = p.cr - 128;
-        return {clip(p.y + ((91881 * cr + 32768) >> 16)), clip(p.y + ((-22554 * cb - 46802 * cr + 32768) >> 16)),
-                clip(p.y + ((116130 * cb + 32768) >> 16))};
-    }
-    static Point nearest(Colour c) {
-        return {(19595 * c.r + 38470 * c.g + 7471 * c.b + 32768) >> 16,
-                ((-11059 * c.r - 21709 * c.g + 32768 * c.b + 32768) >> 16) + 128,
-                ((32768 * c.r - 27439 * c.g - 5329 * c.b + 32768) >> 16) + 128};
-    }
-};
-
-// Kodak's PhotoCD YCC.
-struct PhotoCd {
-    static Colour colour(Point p) {
-        const int luma = 13584 * p.y, red = 18215 * (p.cr - 137), blue = 22179 * (p.cb - 156);
-        return {clip(ten_thousandths(luma + red)), clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
-                clip(ten_thousandths(luma + blue))};
-    }
-    // Flooring loses half a step on average.
-    static Point nearest(Colour c) {
-        const int y = (14420 * c.r + 28329 * c.g + 5496 * c.b + 14165 + 32768) >> 16;
-        return {y, rounded(10000 * c.b + 5000 - 13584 * y, 22179) + 156, rounded(10000 * c.r + 5000 - 13584 * y, 18215) + 137};
-    }
-    static int rounded(int n, int step) { return (n + 1024 * step + step / 2) / step - 1024; }  // n / step, for |n| < 1024 step
-};
 
 template <class Map>
 bool matches(Point p, Colour c) {
@@ -111,36 +70,53 @@ bool lies_on(const Planes &planes, size_t n, unsigned percent) {
     return seen >= 64 && hits * 100 >= seen * percent;
 }
 
+const LatticeKernels &lattice_kernels(Lattice lattice) {
+    const auto index = static_cast<size_t>(lattice) - 1;
+#if defined(LACONIC_X86)
+    if (active_isa() == Isa::avx512) return kLatticeAvx512[index];
+    if (active_isa() == Isa::avx2) return kLatticeAvx2[index];
+#endif
+    return kLatticeRows[index];
+}
+
+constexpr size_t kRun = 1024;  // pixels that a kernel looks at at a time
+
 // Replaces the planes' samples; false where there are too many exceptions (the planes are then restored).
 template <class Map>
-bool enter(const Planes &planes, size_t n, std::vector<LatticeException> &exceptions) {
+bool enter(const Planes &planes, size_t n, Lattice lattice, std::vector<LatticeException> &exceptions) {
+    const LatticeKernels &kernels = lattice_kernels(lattice);
+    std::array<uint16_t, kRun> y, cb, cr, open;
     Point before{128, 128, 128};
     const size_t most = n / kLeastPixels;
-    for (size_t i = 0; i < n; ++i) {
-        const Colour c = planes.at(i);
-        Point p;
-        if (!find_point<Map>(c, before, p)) {
-            const Colour there = Map::colour(p);
-            exceptions.push_back({i,
-                                  {static_cast<uint8_t>(c.r - there.r), static_cast<uint8_t>(c.g - there.g),
-                                   static_cast<uint8_t>(c.b - there.b)}});
+    for (size_t first = 0; first < n; first += kRun) {
+        const size_t count = std::min(kRun, n - first);
+        kernels.nearest(planes.r + first, planes.g + first, planes.b + first, count, y.data(), cb.data(), cr.data(), open.data());
+        for (size_t k = 0; k < count; ++k) {
+            if (open[k] == 0) continue;
+            const size_t i = first + k;
+            const Colour c = planes.at(i);
+            if (k > 0) before = {y[k - 1], cb[k - 1], cr[k - 1]};
+            Point p;
+            if (!find_point<Map>(c, before, p)) {
+                const Colour there = Map::colour(p);
+                exceptions.push_back({i,
+                                      {static_cast<uint8_t>(c.r - there.r), static_cast<uint8_t>(c.g - there.g),
+                                       static_cast<uint8_t>(c.b - there.b)}});
+            }
+            y[k] = static_cast<uint16_t>(p.y);
+            cb[k] = static_cast<uint16_t>(p.cb);
+            cr[k] = static_cast<uint16_t>(p.cr);
         }
-        planes.r[i] = static_cast<uint16_t>(p.cr);
-        planes.g[i] = static_cast<uint16_t>(p.y);
-        planes.b[i] = static_cast<uint16_t>(p.cb);
-        before = p;
+        before = {y[count - 1], cb[count - 1], cr[count - 1]};
+        std::copy_n(cr.data(), count, planes.r + first);
+        std::copy_n(y.data(), count, planes.g + first);
+        std::copy_n(cb.data(), count, planes.b + first);
     }
     return exceptions.size() <= most;
 }
 
-template <class Map>
-void leave(const Planes &planes, size_t n, const std::vector<LatticeException> &exceptions) {
-    for (size_t i = 0; i < n; ++i) {
-        const Colour c = Map::colour({planes.g[i], planes.b[i], planes.r[i]});
-        planes.r[i] = static_cast<uint16_t>(c.r);
-        planes.g[i] = static_cast<uint16_t>(c.g);
-        planes.b[i] = static_cast<uint16_t>(c.b);
-    }
+void leave(const Planes &planes, size_t n, Lattice lattice, const std::vector<LatticeException> &exceptions) {
+    lattice_kernels(lattice).colours(planes.r, planes.g, planes.b, n);
     for (const auto &[i, d] : exceptions) {
         planes.r[i] = static_cast<uint8_t>(planes.r[i] + d[0]);
         planes.g[i] = static_cast<uint8_t>(planes.g[i] + d[1]);
@@ -187,12 +163,12 @@ Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out) {
     const auto try_lattice = [&]<class Map>(Lattice lattice) {
         if (!lies_on<Map>(planes, n, 95)) return Lattice::none;
         exceptions.clear();
-        if (enter<Map>(planes, n, exceptions)) {
+        if (enter<Map>(planes, n, lattice, exceptions)) {
             out.put(static_cast<uint8_t>(lattice));
             write_exceptions(out, exceptions);
             return lattice;
         }
-        leave<Map>(planes, n, exceptions);
+        leave(planes, n, lattice, exceptions);
         return Lattice::none;
     };
     const Lattice jpeg = try_lattice.template operator()<Jpeg>(Lattice::jpeg);
@@ -233,10 +209,7 @@ void leave_lattice(Picture &picture, Lattice lattice, bool reversed, const std::
     for (size_t p = 0; p < 3; ++p)
         for (const uint16_t s : picture.planes[p].samples)
             if (s > 255) throw CorruptData("image: a coordinate leaves its range");
-    if (lattice == Lattice::jpeg)
-        leave<Jpeg>(planes, n, exceptions);
-    else
-        leave<PhotoCd>(planes, n, exceptions);
+    leave(planes, n, lattice, exceptions);
 }
 
 }  // namespace laconic::image
