@@ -23,7 +23,12 @@ constexpr size_t kAlphabet = 256;
 std::vector<uint8_t> encode_stepped(const uint8_t *symbols, const uint8_t *contexts, size_t n, size_t count) {
     if (n % rans_b::kLanes != 0 || n == 0) throw std::invalid_argument("stepped symbols come in rows of 32");
     std::vector<uint32_t> counts(count * kAlphabet);
-    for (size_t i = 0; i < n; ++i) ++counts[contexts[i] * kAlphabet + symbols[i]];
+    std::vector<uint32_t> odd(counts.size());  // a count raised twice in a row would wait for itself
+    for (size_t i = 0; i < n; i += 2) {
+        ++counts[contexts[i] * kAlphabet + symbols[i]];
+        ++odd[contexts[i + 1] * kAlphabet + symbols[i + 1]];
+    }
+    for (size_t k = 0; k < counts.size(); ++k) counts[k] += odd[k];
     const FittedTables fitted = fit_tables(counts, kAlphabet, kSteppedPrecision);
 
     std::vector<uint8_t> out;

@@ -52,7 +52,7 @@ struct Planes {
     Colour at(size_t i) const { return {r[i], g[i], b[i]}; }
 };
 
-constexpr size_t kProbes = 2048;
+constexpr size_t kProbes = 512;
 constexpr size_t kLeastPixels = 16;  // for each exception
 
 // Whether at least `percent` of some unclipped pixels lie on the lattice.
@@ -66,6 +66,7 @@ bool lies_on(const Planes &planes, size_t n, unsigned percent) {
         Point p;
         ++seen;
         hits += find_point<Map>(c, {0, 0, 0}, p) ? 1 : 0;
+        if (seen == 64 && hits < 48) return false;
     }
     return seen >= 64 && hits * 100 >= seen * percent;
 }
