@@ -28,7 +28,7 @@ sys.modules[_spec.name] = spec_reader
 _spec.loader.exec_module(spec_reader)
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-MIXED = "bytes, method 2"
+MIXED, SORTED = "bytes, method 2", "bytes, method 3"
 WAYS: list[Callable[..., dict[str, Any]]] = [spec_reader.read, spec_reader.read_forward]
 
 
@@ -49,7 +49,7 @@ def agree(data: bytes, base: bytes | None = None, *, mixed: bool = False, single
             assert entry.meta == (told.meta or {})
             assert entry.hash or not entry.size or not indexed
             assert entry.hash == told.hash or (not entry.hash and not indexed)
-            if mixed and str(entry.refused) == MIXED:
+            if str(entry.refused) == SORTED or (mixed and str(entry.refused) == MIXED):
                 continue
             assert entry.refused is None, name
             assert entry.raw == raws[name], name
@@ -292,7 +292,7 @@ def test_folder_with_a_base(tmp_path: Path) -> None:
 def unchanged() -> tuple[bytes, bytes, dict[str, bytes]]:
     """An archive that is equal to its base, the base, and what both hold."""
     made = {"text": b"".join(b"line %d\n" % (k * k) for k in range(500)), "w": bell(3000, "<f4").tobytes()}
-    base = archive_of(made)
+    base = archive_of(made, level="fast")
     file = io.BytesIO()
     with ArchiveWriter(FileSink(file), jobs=1, base=base) as archive:
         for name, content in made.items():
@@ -323,7 +323,7 @@ def test_unchanged_entries_in_laconic() -> None:
 )
 def test_pipes(content: bytes) -> None:
     file = io.BytesIO()
-    with ArchiveWriter(FileSink(file), jobs=1) as archive:
+    with ArchiveWriter(FileSink(file), level="fast", jobs=1) as archive:
         archive.add_pipe(io.BytesIO(content), "piped", meta={"mode": 0o600, "note": [1, 2.5, {"k": b"v"}, None]})
         archive.add("after", [content, 5])
     entries = agree(file.getvalue())
