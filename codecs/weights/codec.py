@@ -16,6 +16,7 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 # Payload methods (first byte).
 PLANES = 1
 ZSTD = 2
+JOINT = 3
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
@@ -69,7 +70,7 @@ def element_format(dtype: str) -> ElementFormat | None:
 
 class WeightsCodec:
     name = "weights"
-    version = 1
+    version = 2
 
     def sniff(self, head: bytes, size: int | None) -> float:
         return max(adaptor.sniff(head, size) for adaptor in (safetensors, npy, npz))
@@ -88,18 +89,22 @@ class WeightsCodec:
 
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
         form = ElementFormat.parse(params)
-        planes = _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
-        if base is None and (form.rotate == 0 or level != "fast"):
-            packed = _try_zstd(raw, level, len(planes) / max(1, len(raw)))
-            if packed is not None and len(packed) < len(planes):
+        if base is not None:
+            return bytes((PLANES,)) + _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
+        payload = _core.encode_joint(raw, JOINT, form.width, form.rotate, form.big_endian, level == "fast")
+        if form.rotate == 0 or level != "fast":
+            packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
+            if packed is not None and 1 + len(packed) < len(payload):
                 return bytes((ZSTD,)) + packed
-        return bytes((PLANES,)) + planes
+        return payload
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         form = ElementFormat.parse(params)
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == PLANES:
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
+        elif method == JOINT and base is None:
+            _core.decode_joint(body, out, form.width, form.rotate, form.big_endian)
         elif method == ZSTD and base is None:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
         else:
@@ -107,11 +112,14 @@ class WeightsCodec:
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
         form = ElementFormat.parse(params)
-        if payload[0] != PLANES:
+        if payload[0] == PLANES:
+            planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
+        elif payload[0] == JOINT:
+            planes = _core.inspect_joint(payload[1:], raw_size, form.width, form.rotate, form.big_endian)
+        else:
             return {"method": "zstd"}
-        planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
         return {
-            "method": f"planes {'+'.join(name for name, _ in planes)}",
+            "method": f"{'planes' if payload[0] == PLANES else 'joint'} {'+'.join(name for name, _ in planes)}",
             "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
         }
 
