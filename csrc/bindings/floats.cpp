@@ -1,6 +1,9 @@
 // The weights codec's frames, on anything with the buffer protocol.
+#include <algorithm>
+
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "float/delta.h"
 #include "float/joint_frame.h"
 #include "float/weights_frame.h"
 
@@ -54,6 +57,29 @@ void decode_joint(const py::buffer &payload, const py::buffer &out, unsigned wid
     floats::decode_joint_frame(in.data(), in.size(), format, raw.data(), raw.size());
 }
 
+py::bytes encode_delta(const py::buffer &raw, const py::buffer &base, unsigned width, unsigned rotate, bool big_endian,
+                       const py::object &contexts, const py::bytes &prefix) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(raw), reference(base), before(prefix);
+    if (reference.size() != in.size()) throw std::invalid_argument("the base does not have the size of the data");
+    const OptionalByteView chosen(contexts, in.size() / width);
+    return make_bytes(before.size() + floats::delta_bound(in.size(), format), [&](uint8_t *out) {
+        out = std::copy_n(before.data(), before.size(), out);
+        return before.size() + floats::encode_delta(in.data(), reference.data(), chosen.data(), in.size(), format, out);
+    });
+}
+
+void decode_delta(const py::buffer &payload, const py::buffer &base, const py::buffer &out, unsigned width, unsigned rotate,
+                  bool big_endian, const py::object &contexts) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(payload), reference(base);
+    const WritableByteView raw(out);
+    if (reference.size() != raw.size()) throw std::invalid_argument("the base does not have the size of the data");
+    const OptionalByteView chosen(contexts, raw.size() / width);
+    const py::gil_scoped_release release;
+    floats::decode_delta(in.data(), in.size(), reference.data(), chosen.data(), raw.data(), raw.size(), format);
+}
+
 py::list report(const floats::PlaneReport *parts, size_t count) {
     py::list result;
     for (size_t k = 0; k < count; ++k) result.append(py::make_tuple(parts[k].form, parts[k].bytes));
@@ -63,7 +89,8 @@ py::list report(const floats::PlaneReport *parts, size_t count) {
 py::list inspect_joint(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate, bool big_endian) {
     const ByteView in(payload);
     floats::PlaneReport parts[floats::kMaxWidth];
-    return report(parts, floats::inspect_joint_frame(in.data(), in.size(), make_format(width, rotate, big_endian), raw_size, parts));
+    return report(parts,
+                  floats::inspect_joint_frame(in.data(), in.size(), make_format(width, rotate, big_endian), raw_size, parts));
 }
 
 py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate) {
@@ -88,6 +115,15 @@ void bind_floats(py::module_ &m) {
           py::arg("big_endian"), "Fill `out` from such a payload (without the byte); CorruptDataError if it is none.");
     m.def("inspect_joint", &inspect_joint, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), "[(form, coded bytes)] for each part, in stored order.");
+    m.def("encode_delta", &encode_delta, py::arg("raw"), py::arg("base"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("contexts") = py::none(), py::arg("prefix") = py::bytes(),
+          "`prefix` and the coded differences of elements and a base of the same size (codecs/weights/FORMAT.md, `delta`).\n\n"
+          "`rotate`: 0 integers, 1 bf16, fp16 and fp32, 4 fp64. `contexts`: one byte an element that the decoder will know too; "
+          "None: the exponent of the base.");
+    m.def(
+        "decode_delta", &decode_delta, py::arg("payload"), py::arg("base"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+        py::arg("big_endian"), py::arg("contexts") = py::none(),
+        "Fill `out`, which may be `base` itself, from such differences (without the prefix); CorruptDataError if they are none.");
     m.def("inspect_planes", &inspect, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
           "[(form of the first block, coded bytes)] for each plane.");
 }

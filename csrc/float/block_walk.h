@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "entropy/block_format.h"
 #include "entropy/error.h"
 
 namespace laconic::floats {
@@ -32,6 +33,8 @@ public:
         p_ += size;
         return p_ - size;
     }
+
+    size_t varint() { return entropy::read_varint(p_, end_); }
 
     size_t remaining() const { return static_cast<size_t>(end_ - p_); }
     const uint8_t *position() const { return p_; }

@@ -1,18 +1,9 @@
 #include "float/joint.h"
 
-#include "entropy/cpu.h"
 #include "float/joint_impl.h"
 #include "float/planes_isa.h"
 
 namespace laconic::floats {
-
-#if defined(LACONIC_X86)
-#define LACONIC_FLOATS_DISPATCH(name, ...)                              \
-    if (active_isa() == Isa::avx512) return name##_avx512(__VA_ARGS__); \
-    if (active_isa() == Isa::avx2) return name##_avx2(__VA_ARGS__);
-#else
-#define LACONIC_FLOATS_DISPATCH(name, ...)
-#endif
 
 bool split_joint(const uint8_t *raw, size_t n, const JointFormat &format, const JointParts<uint8_t> &parts) {
     LACONIC_FLOATS_DISPATCH(split_joint, raw, n, format, parts)

@@ -36,7 +36,8 @@ bool split_joint_here(const uint8_t *raw, size_t n, const JointFormat &format, c
     const auto split = [&](auto loop) {
         return loop(raw, n, format.lowest, parts.joint, parts.low, parts.planes[0], parts.planes[1]);
     };
-    if (format.element.width == 2) return format.top == 1 ? split(split_joint_loop<uint16_t, 1>) : split(split_joint_loop<uint16_t, 2>);
+    if (format.element.width == 2)
+        return format.top == 1 ? split(split_joint_loop<uint16_t, 1>) : split(split_joint_loop<uint16_t, 2>);
     return format.top == 1 ? split(split_joint_loop<uint32_t, 1>) : split(split_joint_loop<uint32_t, 2>);
 }
 

@@ -1,6 +1,8 @@
-// The per-ISA entry points behind planes.h and joint.h.
+// The per-ISA entry points behind planes.h, joint.h and delta.h.
 #pragma once
 
+#include "entropy/cpu.h"
+#include "float/delta.h"
 #include "float/joint.h"
 #include "float/planes.h"
 
@@ -21,6 +23,27 @@ bool split_joint_avx512(const uint8_t *raw, size_t n, const JointFormat &format,
 void join_joint_avx512(const JointParts<const uint8_t> &parts, size_t n, const JointFormat &format, uint8_t *raw);
 void pack_low_avx512(const uint8_t *low, size_t n, unsigned top, uint8_t *packed);
 void unpack_low_avx512(const uint8_t *packed, const uint8_t *end, size_t n, unsigned top, uint8_t *low);
+
+void differences_avx2(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
+void add_differences_avx2(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
+void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
+bool narrow_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
+bool widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+
+void differences_avx512(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
+void add_differences_avx512(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
+void base_contexts_avx512(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
+bool narrow_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
+bool widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+#endif
+
+// In a function of the same name without the ending: the best of these, if there is one for the machine.
+#if defined(LACONIC_X86)
+#define LACONIC_FLOATS_DISPATCH(name, ...)                              \
+    if (active_isa() == Isa::avx512) return name##_avx512(__VA_ARGS__); \
+    if (active_isa() == Isa::avx2) return name##_avx2(__VA_ARGS__);
+#else
+#define LACONIC_FLOATS_DISPATCH(name, ...)
 #endif
 
 }  // namespace laconic::floats

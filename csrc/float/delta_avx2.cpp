@@ -1,0 +1,30 @@
+#if defined(LACONIC_X86)
+
+#include "float/delta_impl.h"
+#include "float/planes_isa.h"
+
+namespace laconic::floats {
+
+void differences_avx2(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags) {
+    differences_here(raw, base, n, format, zigzags);
+}
+
+void add_differences_avx2(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw) {
+    add_differences_here(zigzags, base, n, format, raw);
+}
+
+void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts) {
+    base_contexts_here(base, n, format, contexts);
+}
+
+bool narrow_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
+    return narrow_here(zigzags, n, width, tokens);
+}
+
+bool widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
+    return widen_here(tokens, n, width, zigzags);
+}
+
+}  // namespace laconic::floats
+
+#endif

@@ -1,0 +1,92 @@
+// The loops of delta.h, included by one file per instruction set like planes_impl.h.
+#pragma once
+
+#include "float/delta.h"
+#include "float/planes_impl.h"
+
+namespace laconic::floats {
+namespace {
+
+template <class T, bool Swap, unsigned Rotate>
+void differences_loop(const uint8_t *__restrict raw, const uint8_t *__restrict base, size_t n, uint8_t *__restrict zigzags) {
+    for (size_t i = 0; i < n; ++i) {
+        T x = load<T>(raw + i * sizeof(T), Swap), b = load<T>(base + i * sizeof(T), Swap);
+        if constexpr (Rotate != 0) x = to_ordered(x), b = to_ordered(b);
+        store<T>(zigzags + i * sizeof(T), zigzag(static_cast<T>(x - b)), false);
+    }
+}
+
+template <class T, bool Swap, unsigned Rotate>
+void add_differences_loop(const uint8_t *__restrict zigzags, const uint8_t *__restrict base, size_t n, uint8_t *__restrict raw) {
+    for (size_t i = 0; i < n; ++i) {
+        T b = load<T>(base + i * sizeof(T), Swap);
+        if constexpr (Rotate != 0) b = to_ordered(b);
+        T x = static_cast<T>(unzigzag(load<T>(zigzags + i * sizeof(T), false)) + b);
+        if constexpr (Rotate != 0) x = from_ordered(x);
+        store<T>(raw + i * sizeof(T), x, Swap);
+    }
+}
+
+template <class T, bool Swap, unsigned Rotate>
+void contexts_loop(const uint8_t *__restrict base, size_t n, uint8_t *__restrict contexts) {
+    for (size_t i = 0; i < n; ++i) {
+        const T y = rotate_left(load<T>(base + i * sizeof(T), Swap), Rotate);
+        contexts[i] = static_cast<uint8_t>(Rotate == 0 ? 0 : y >> (8 * (sizeof(T) - 1)));
+    }
+}
+
+template <class T>
+bool narrow_loop(const uint8_t *__restrict zigzags, size_t n, uint8_t *__restrict tokens) {
+    T all = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const T z = load<T>(zigzags + i * sizeof(T), false);
+        all |= z;
+        tokens[i] = static_cast<uint8_t>(z);
+    }
+    return all < kDirect;
+}
+
+template <class T>
+bool widen_loop(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict zigzags) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; ++i) {
+        all |= tokens[i];
+        store<T>(zigzags + i * sizeof(T), tokens[i], false);
+    }
+    return all < kDirect;
+}
+
+// f<T>() for the width.
+template <class F>
+auto with_width(unsigned width, F &&f) {
+    if (width == 1) return f.template operator()<uint8_t>();
+    if (width == 2) return f.template operator()<uint16_t>();
+    if (width == 4) return f.template operator()<uint32_t>();
+    return f.template operator()<uint64_t>();
+}
+
+[[maybe_unused]] void differences_here(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format,
+                                       uint8_t *zigzags) {
+    with_format(format, false, [&]<class T, bool D, bool S, unsigned R>() { differences_loop<T, S, R>(raw, base, n, zigzags); });
+}
+
+[[maybe_unused]] void add_differences_here(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format,
+                                           uint8_t *raw) {
+    with_format(format, false,
+                [&]<class T, bool D, bool S, unsigned R>() { add_differences_loop<T, S, R>(zigzags, base, n, raw); });
+}
+
+[[maybe_unused]] void base_contexts_here(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts) {
+    with_format(format, false, [&]<class T, bool D, bool S, unsigned R>() { contexts_loop<T, S, R>(base, n, contexts); });
+}
+
+[[maybe_unused]] bool narrow_here(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
+    return with_width(width, [&]<class T>() { return narrow_loop<T>(zigzags, n, tokens); });
+}
+
+[[maybe_unused]] bool widen_here(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
+    return with_width(width, [&]<class T>() { return widen_loop<T>(tokens, n, zigzags); });
+}
+
+}  // namespace
+}  // namespace laconic::floats
