@@ -17,8 +17,10 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 PLANES = 1
 ZSTD = 2
 JOINT = 3
+DELTA = 4
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
+_RELATED = 0.6  # a difference below this share of the raw bytes is not compared with coding without the base
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
 
 
@@ -90,7 +92,14 @@ class WeightsCodec:
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
         form = ElementFormat.parse(params)
         if base is not None:
-            return bytes((PLANES,)) + _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
+            delta = _core.encode_delta(raw, base, form.width, form.rotate, form.big_endian, prefix=bytes((DELTA,)))
+            if len(delta) < _RELATED * len(raw):
+                return delta
+            alone = self._encode_alone(raw, form, level)
+            return delta if len(delta) < len(alone) else alone
+        return self._encode_alone(raw, form, level)
+
+    def _encode_alone(self, raw: memoryview, form: ElementFormat, level: str) -> bytes:
         payload = _core.encode_joint(raw, JOINT, form.width, form.rotate, form.big_endian, level == "fast")
         if form.rotate == 0 or level != "fast":
             packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
@@ -103,9 +112,11 @@ class WeightsCodec:
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == PLANES:
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
-        elif method == JOINT and base is None:
+        elif method == DELTA and base is not None:
+            _core.decode_delta(body, base, out, form.width, form.rotate, form.big_endian)
+        elif method == JOINT:
             _core.decode_joint(body, out, form.width, form.rotate, form.big_endian)
-        elif method == ZSTD and base is None:
+        elif method == ZSTD:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
         else:
             raise CorruptDataError(f"no such weights method ({method})")
@@ -116,6 +127,8 @@ class WeightsCodec:
             planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
         elif payload[0] == JOINT:
             planes = _core.inspect_joint(payload[1:], raw_size, form.width, form.rotate, form.big_endian)
+        elif payload[0] == DELTA:
+            return {"method": "delta", "bits_per_value": [round(8 * len(payload) * form.width / max(1, raw_size), 3)]}
         else:
             return {"method": "zstd"}
         return {

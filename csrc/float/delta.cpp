@@ -12,12 +12,14 @@
 #include "entropy/block.h"
 #include "entropy/block_format.h"
 #include "entropy/error.h"
+#include "entropy/histogram.h"
 #include "entropy/log2_fixed.h"
 #include "entropy/rans_b.h"
 #include "entropy/tables.h"
 #include "float/block_walk.h"
 #include "float/delta_impl.h"
 #include "float/planes_isa.h"
+#include "float/scratch.h"
 
 namespace laconic::floats {
 
@@ -36,14 +38,19 @@ void base_contexts(const uint8_t *base, size_t n, const ElementFormat &format, u
     base_contexts_here(base, n, format, contexts);
 }
 
-bool narrow(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
-    LACONIC_FLOATS_DISPATCH(narrow, zigzags, n, width, tokens)
-    return narrow_here(zigzags, n, width, tokens);
+void tokens(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *out) {
+    LACONIC_FLOATS_DISPATCH(tokens, zigzags, n, width, out)
+    tokens_here(zigzags, n, width, out);
 }
 
-bool widen(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
-    LACONIC_FLOATS_DISPATCH(widen, tokens, n, width, zigzags)
-    return widen_here(tokens, n, width, zigzags);
+void widen(const uint8_t *from, size_t n, unsigned width, uint8_t *zigzags) {
+    LACONIC_FLOATS_DISPATCH(widen, from, n, width, zigzags)
+    widen_here(from, n, width, zigzags);
+}
+
+void unite(const uint8_t *from, size_t n, uint8_t *united) {
+    LACONIC_FLOATS_DISPATCH(unite, from, n, united)
+    unite_here(from, n, united);
 }
 
 namespace {
@@ -61,42 +68,53 @@ unsigned lanes_for(size_t n) { return n < kManyLanesFrom ? rans_b::kFewLanes : r
 
 // ------------------------------------------------------------------ raw bits
 
-// Up to 57 bits at a time, least significant first.
+// Up to 32 bits at a time, least significant first; writes 8 bytes at a time.
 class WordBits {
 public:
-    explicit WordBits(size_t most) : bytes_(most + 16) {}
+    explicit WordBits(uint8_t *out) : begin_(out), out_(out) {}
 
     void put(uint64_t value, unsigned count) {
         pending_ |= value << filled_;
         filled_ += count;
-        const uint64_t little = std::endian::native == std::endian::little ? pending_ : __builtin_bswap64(pending_);
-        std::memcpy(bytes_.data() + used_, &little, 8);
-        used_ += filled_ / 8;
-        pending_ >>= filled_ & ~7u;
-        filled_ %= 8;
+        if (filled_ >= 32) {
+            store(pending_);
+            out_ += 4;
+            pending_ >>= 32;
+            filled_ -= 32;
+        }
     }
 
     std::span<const uint8_t> finish() {
-        if (filled_ > 0) bytes_[used_++] = static_cast<uint8_t>(pending_);
-        return {bytes_.data(), used_};
+        store(pending_);
+        return {begin_, static_cast<size_t>(out_ - begin_) + (filled_ + 7) / 8};
     }
 
 private:
-    std::vector<uint8_t> bytes_;
-    size_t used_ = 0;
+    void store(uint64_t word) {
+        if constexpr (std::endian::native != std::endian::little) word = __builtin_bswap64(word);
+        std::memcpy(out_, &word, 8);
+    }
+
+    uint8_t *begin_, *out_;
     uint64_t pending_ = 0;
     unsigned filled_ = 0;
 };
 
+uint64_t load_word(const uint8_t *p) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    if constexpr (std::endian::native != std::endian::little) word = __builtin_bswap64(word);
+    return word;
+}
+
+// Up to 57 bits at `position`; bits past the end are zeros.
 uint64_t take_bits(const uint8_t *data, size_t size, size_t position, unsigned count) {
-    uint64_t word = 0;
     const size_t byte = position / 8;
-    if (byte + 8 <= size) {
-        std::memcpy(&word, data + byte, 8);
-        if constexpr (std::endian::native != std::endian::little) word = __builtin_bswap64(word);
-    } else {
+    uint64_t word = 0;
+    if (byte + 8 <= size)
+        word = load_word(data + byte);
+    else
         for (size_t k = 0; byte + k < size; ++k) word |= uint64_t{data[byte + k]} << (8 * k);
-    }
     return word >> (position % 8) & ((uint64_t{1} << count) - 1);
 }
 
@@ -104,35 +122,54 @@ constexpr unsigned kMostBits = 32;  // of a difference that are written at once
 
 // ------------------------------------------------------------------ tokens
 
+// By token: its raw bits and where its differences begin.
+struct TokenTable {
+    uint8_t extra[256];
+    uint64_t base[256];
+
+    constexpr TokenTable() : extra{}, base{} {
+        for (unsigned t = 0; t < 256; ++t) {
+            extra[t] = static_cast<uint8_t>(extra_bits(static_cast<uint8_t>(t)));
+            base[t] = token_base(static_cast<uint8_t>(t));
+        }
+    }
+};
+constexpr TokenTable kTokens;
+
 template <class T>
-void tokenise(const uint8_t *zigzags, size_t n, uint8_t *tokens, WordBits &bits) {
+void write_raw_bits(const uint8_t *zigzags, const uint8_t *tokens, size_t n, WordBits &bits) {
     for (size_t i = 0; i < n; ++i) {
         T z;
         std::memcpy(&z, zigzags + i * sizeof(T), sizeof(T));
-        tokens[i] = token_of(z);
-        unsigned extra = extra_bits(tokens[i]);
-        uint64_t rest = z - token_base(tokens[i]);
+        unsigned extra = kTokens.extra[tokens[i]];
+        uint64_t rest = z & ((uint64_t{1} << extra) - 1);
         if (sizeof(T) == 8 && extra > kMostBits) {
             bits.put(rest & 0xffffffff, kMostBits);
             rest >>= kMostBits;
             extra -= kMostBits;
         }
-        bits.put(rest, extra);
+        bits.put(tokens[i] < kDirect ? 0 : rest, extra);
     }
 }
 
 template <class T>
-size_t untokenise(const uint8_t *tokens, size_t n, const uint8_t *data, size_t size, size_t position, uint8_t *zigzags) {
+size_t read_raw_bits(const uint8_t *tokens, size_t n, const uint8_t *data, size_t size, size_t position, uint8_t *zigzags) {
+    if (sizeof(T) < 8 && position / 8 + n * sizeof(T) + 8 <= size) {  // no token has as many raw bits as its element
+        for (size_t i = 0; i < n; ++i) {
+            const unsigned extra = kTokens.extra[tokens[i]];
+            const uint64_t rest = load_word(data + position / 8) >> (position % 8) & ((uint64_t{1} << extra) - 1);
+            position += extra;
+            const T z = static_cast<T>(kTokens.base[tokens[i]] + rest);
+            std::memcpy(zigzags + i * sizeof(T), &z, sizeof(T));
+        }
+        return position;
+    }
     for (size_t i = 0; i < n; ++i) {
-        const unsigned extra = extra_bits(tokens[i]);
-        uint64_t rest;
-        if (sizeof(T) == 8 && extra > kMostBits)
-            rest = take_bits(data, size, position, kMostBits) | take_bits(data, size, position + kMostBits, extra - kMostBits)
-                                                                    << kMostBits;
-        else
-            rest = take_bits(data, size, position, extra);
+        const unsigned extra = kTokens.extra[tokens[i]], first = std::min(extra, kMostBits);
+        uint64_t rest = take_bits(data, size, position, first);
+        if (extra > first) rest |= take_bits(data, size, position + first, extra - first) << first;
         position += extra;
-        const T z = static_cast<T>(token_base(tokens[i]) + rest);
+        const T z = static_cast<T>(kTokens.base[tokens[i]] + rest);
         std::memcpy(zigzags + i * sizeof(T), &z, sizeof(T));
     }
     return position;
@@ -170,20 +207,38 @@ int64_t cost_of_joining(const Group &a, const Group &b, unsigned tokens) {
     return static_cast<int64_t>(together - apart) - static_cast<int64_t>(table << kLogBits);
 }
 
-std::vector<Group> group_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
-    std::vector<std::array<uint32_t, 256>> counts(256);
-    for (size_t i = 0; i < n; ++i) ++counts[contexts[i]][tokens[i]];
+// Counts by context and token, in the contexts that occur.
+std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
+    ByteCounts of_context;
+    count_bytes(contexts, n, of_context);
     std::vector<Group> groups;
-    unsigned live = 0;
+    std::array<uint32_t, 256> row{};
     for (unsigned c = 0; c < 256; ++c) {
-        Group group{c, 0, counts[c]};
-        for (unsigned s = 0; s < 256; ++s)
-            if (counts[c][s] != 0) {
-                group.total += counts[c][s];
-                live = std::max(live, s + 1);
-            }
-        if (group.total != 0) groups.push_back(group);
+        if (of_context[c] == 0) continue;
+        row[c] = static_cast<uint32_t>(256 * groups.size());
+        groups.push_back({c, of_context[c], {}});
     }
+    // Two tables, so that equal neighbours do not wait for each other.
+    const size_t cells = 256 * groups.size();
+    std::vector<uint32_t> counts(2 * cells);
+    uint32_t *const even = counts.data(), *const odd = even + cells;
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        ++even[row[contexts[i]] + tokens[i]];
+        ++odd[row[contexts[i + 1]] + tokens[i + 1]];
+    }
+    if (i < n) ++even[row[contexts[i]] + tokens[i]];
+    for (size_t k = 0; k < groups.size(); ++k)
+        for (unsigned s = 0; s < 256; ++s) groups[k].counts[s] = even[256 * k + s] + odd[256 * k + s];
+    return groups;
+}
+
+std::vector<Group> group_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
+    std::vector<Group> groups = count_contexts(tokens, contexts, n);
+    unsigned live = 0;
+    for (const Group &group : groups)
+        for (unsigned s = live; s < 256; ++s)
+            if (group.counts[s] != 0) live = s + 1;
     std::vector<int64_t> joining(groups.size());
     const auto cost_after = [&](size_t k) {  // of joining k with the one after it
         joining[k] = k + 1 < groups.size() ? cost_of_joining(groups[k], groups[k + 1], live) : INT64_MAX;
@@ -210,8 +265,11 @@ void table_contexts(const uint8_t *contexts, size_t n, const std::array<uint8_t,
 // Symbols of the first of two streams.
 size_t first_stream(size_t n) { return n < kTwoStreamsFrom ? n : n / 2 / rans_b::kLanes * rans_b::kLanes; }
 
+// A symbol takes at most a word.
+size_t stream_room(size_t n) { return 2 * n + 4 * rans_b::kRowBytes; }
+
 // Tables, states and streams of tokens; returns the end.
-uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n, uint8_t *out, size_t room) {
+uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n, Scratch &memory, uint8_t *out) {
     const std::vector<Group> groups = group_contexts(tokens, contexts, n);
     std::array<uint8_t, 256> table_of{};
     std::vector<Freqs> freqs(groups.size());
@@ -223,23 +281,23 @@ uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n,
         normalise(groups[k].counts, kPrecision, freqs[k]);
         rans_b::build_encode_table(freqs[k], encode[k].data());
     }
-    std::vector<uint16_t> tables(n);
-    table_contexts(contexts, n, table_of, tables.data());
-    const size_t n_first = first_stream(n);
-    std::vector<uint8_t> streams(2 * n + 4 * rans_b::kRowBytes);
+    uint16_t *const tables = memory.take<uint16_t>(n);
+    table_contexts(contexts, n, table_of, tables);
+    const size_t n_first = first_stream(n), room = stream_room(n);
+    uint8_t *const streams = memory.take(room);
     rans_b::EncodeJob<uint8_t> jobs[2];
     const uint8_t *begins[2] = {};
-    uint8_t *end = streams.data() + streams.size();
+    uint8_t *end = streams + room;
     const size_t count = n_first < n ? 2 : 1;
     for (size_t k = count; k-- > 0;) {
         const size_t first = k == 0 ? 0 : n_first, last = k == 0 ? n_first : n;
-        jobs[k] = {encode[0].data(),      256,          kPrecision,     lanes_for(n), tokens + first,
-                   tables.data() + first, last - first, streams.data(), end,          {}};
+        jobs[k] = {encode[0].data(), 256,          kPrecision, lanes_for(n), tokens + first,
+                   tables + first,   last - first, streams,    end,          {}};
         begins[k] = rans_b::encode(jobs[k]);
         if (begins[k] == nullptr) return nullptr;
         end = const_cast<uint8_t *>(begins[k]);
     }
-    BitWriter bits(out, room);
+    BitWriter bits(out, kMostTables * kHeaderRoom);
     for (const Freqs &table : freqs) write_table(bits, table, kPrecision);
     for (size_t k = 0; k < count; ++k) rans_b::write_states(bits, std::span(jobs[k].states).first(lanes_for(n)));
     if (bits.overflowed()) return nullptr;
@@ -253,7 +311,7 @@ uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n,
     return out;
 }
 
-void decode_tokens(BlockWalk &walk, const uint8_t *contexts, size_t n, uint8_t *tokens) {
+void decode_tokens(BlockWalk &walk, const uint8_t *contexts, size_t n, Scratch &memory, uint8_t *tokens) {
     const size_t groups = *walk.take(1);
     if (groups == 0 || groups > kMostTables) throw CorruptData("no such number of tables");
     std::array<uint8_t, 256> table_of{};
@@ -269,14 +327,14 @@ void decode_tokens(BlockWalk &walk, const uint8_t *contexts, size_t n, uint8_t *
     for (size_t k = 0; k < groups; ++k) read_table(bits, std::span(freqs).subspan(256 * k, 256), kPrecision);
     rans_b::DecodeTables decode;
     decode.build(freqs, 256, kPrecision, 1);
-    std::vector<uint16_t> tables(n);
-    table_contexts(contexts, n, table_of, tables.data());
+    uint16_t *const tables = memory.take<uint16_t>(n);
+    table_contexts(contexts, n, table_of, tables);
     rans_b::DecodeJob<uint8_t> jobs[2];
     for (size_t k = 0; k < count; ++k) {
         jobs[k] = {&decode,
                    lanes_for(n),
                    tokens + k * n_first,
-                   tables.data() + k * n_first,
+                   tables + k * n_first,
                    nullptr,
                    k == 0 ? n_first : n - n_first,
                    nullptr,
@@ -310,6 +368,19 @@ size_t gather_blocks(const uint8_t *flags, size_t n, uint8_t *symbols) {
     return kept;
 }
 
+// The inverse, in place from the back; the blocks between are zeros.
+void spread_blocks(const uint8_t *flags, size_t n, size_t kept, uint8_t *symbols) {
+    for (size_t b = blocks_of(n); b-- > 0;) {
+        const size_t first = b * kDeltaBlock, count = std::min(kDeltaBlock, n - first);
+        if (flags[b] == 0) {
+            std::memset(symbols + first, 0, count);
+            continue;
+        }
+        kept -= count;
+        std::memmove(symbols + first, symbols + kept, count);
+    }
+}
+
 }  // namespace
 
 size_t delta_bound(size_t raw_size, const ElementFormat &format) {
@@ -327,39 +398,39 @@ size_t encode_delta(const uint8_t *raw, const uint8_t *base, const uint8_t *cont
         return static_cast<size_t>(p - out) + rest;
     };
     if (std::memcmp(raw, base, n * width) == 0) return finish(DeltaForm::equal);
-    std::vector<uint8_t> tokens(n), own(n), flags(blocks_of(n));
-    WordBits bits(raw_size + n / 8);
+    Scratch memory(2 * n + blocks_of(n) + raw_size + 64 + 2 * n + stream_room(n));
+    uint8_t *const symbols = memory.take(n), *const own = memory.take(n), *const flags = memory.take(blocks_of(n));
+    WordBits bits(memory.take(raw_size + 64));
     alignas(64) uint8_t zigzags[kStep * kMaxWidth];
     for (size_t first = 0; first < n; first += kStep) {
         const size_t count = std::min(kStep, n - first);
+        uint8_t *const united = flags + first / kDeltaBlock;
         differences(raw + first * width, base + first * width, count, format, zigzags);
+        tokens(zigzags, count, format.width, symbols + first);
+        unite(symbols + first, count, united);
         for (size_t at = 0; at < count; at += kDeltaBlock) {
-            const size_t block = std::min(kDeltaBlock, count - at);
-            uint8_t *const to = tokens.data() + first + at;
-            const uint8_t *const from = zigzags + at * width;
-            if (narrow(from, block, format.width, to)) {
-                flags[(first + at) / kDeltaBlock] = std::any_of(to, to + block, [](uint8_t t) { return t != 0; });
-                continue;
-            }
-            flags[(first + at) / kDeltaBlock] = 1;
-            with_width(format.width, [&]<class T>() { tokenise<T>(from, block, to, bits); });
+            if (united[at / kDeltaBlock] < kDirect) continue;
+            with_width(format.width, [&]<class T>() {
+                write_raw_bits<T>(zigzags + at * width, symbols + first + at, std::min(kDeltaBlock, count - at), bits);
+            });
         }
     }
     if (contexts == nullptr)
-        base_contexts(base, n, format, own.data());
+        base_contexts(base, n, format, own);
     else
-        std::memcpy(own.data(), contexts, n);
+        std::memcpy(own, contexts, n);
     DeltaForm form = DeltaForm::all;
     size_t coded = n;
-    if (static_cast<size_t>(std::count(flags.begin(), flags.end(), 0)) > flags.size() / 4) {
+    if (static_cast<size_t>(std::count(flags, flags + blocks_of(n), 0)) > blocks_of(n) / 4) {
         form = DeltaForm::flagged;
-        const size_t size = encode_block(flags.data(), flags.size(), p + kSizeBytes);
+        for (size_t b = 0; b < blocks_of(n); ++b) flags[b] = flags[b] != 0;
+        coded = gather_blocks(flags, n, symbols);
+        gather_blocks(flags, n, own);
+        const size_t size = encode_block(flags, blocks_of(n), p + kSizeBytes);
         put_size(p, size);
         p += kSizeBytes + size;
-        coded = gather_blocks(flags.data(), n, tokens.data());
-        gather_blocks(flags.data(), n, own.data());
     }
-    p = encode_tokens(tokens.data(), own.data(), coded, p, kMostTables * kHeaderRoom);
+    p = encode_tokens(symbols, own, coded, memory, p);
     if (p == nullptr) throw std::logic_error("a delta did not fit its bound");
     const auto raw_bits = bits.finish();
     p = std::copy(raw_bits.begin(), raw_bits.end(), p);
@@ -380,42 +451,43 @@ void decode_delta(const uint8_t *data, size_t size, const uint8_t *base, const u
         std::memcpy(raw + n * width, tail, rest);
         return;
     }
-    std::vector<uint8_t> tokens(n), own(n), flags;
+    Scratch memory(2 * n + 2 * blocks_of(n) + 2 * n);
+    uint8_t *const symbols = memory.take(n), *const own = memory.take(n), *const flags = memory.take(blocks_of(n)),
+                   *const united = memory.take(blocks_of(n));
     if (contexts == nullptr)
-        base_contexts(base, n, format, own.data());
+        base_contexts(base, n, format, own);
     else
-        std::memcpy(own.data(), contexts, n);
+        std::memcpy(own, contexts, n);
     size_t coded = n;
     if (form == DeltaForm::flagged) {
-        flags.resize(blocks_of(n));
         const auto [block, block_size] = walk.next();
-        decode_block(block, block_size, flags.data(), flags.size());
-        if (std::any_of(flags.begin(), flags.end(), [](uint8_t flag) { return flag > 1; })) throw CorruptData("no such flag");
-        coded = gather_blocks(flags.data(), n, own.data());
+        decode_block(block, block_size, flags, blocks_of(n));
+        if (std::any_of(flags, flags + blocks_of(n), [](uint8_t flag) { return flag > 1; })) throw CorruptData("no such flag");
+        coded = gather_blocks(flags, n, own);
     }
     if (coded == 0) throw CorruptData("a difference without one");
-    decode_tokens(walk, own.data(), coded, tokens.data());
-    const uint8_t most = largest_token(format.width);
-    if (std::any_of(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(coded), [&](uint8_t t) { return t > most; }))
+    decode_tokens(walk, own, coded, memory, symbols);
+    if (form == DeltaForm::flagged) spread_blocks(flags, n, coded, symbols);
+    unite(symbols, n, united);
+    // 2^k - 1, so that the OR of tokens passes it where one of them does.
+    if (*std::max_element(united, united + blocks_of(n)) > largest_token(format.width))
         throw CorruptData("a difference is wider than its elements");
     const uint8_t *const bit_data = walk.position();
     const size_t bit_bytes = walk.remaining();
-    size_t position = 0, taken = 0;
+    size_t position = 0;
     alignas(64) uint8_t zigzags[kStep * kMaxWidth], sums[kStep * kMaxWidth];
     for (size_t first = 0; first < n; first += kStep) {
         const size_t count = std::min(kStep, n - first);
         for (size_t at = 0; at < count; at += kDeltaBlock) {
             const size_t block = std::min(kDeltaBlock, count - at);
+            const uint8_t *const from = symbols + first + at;
             uint8_t *const to = zigzags + at * width;
-            if (form == DeltaForm::flagged && flags[(first + at) / kDeltaBlock] == 0) {
-                std::memset(to, 0, block * width);
+            if (united[(first + at) / kDeltaBlock] < kDirect) {
+                widen(from, block, format.width, to);
                 continue;
             }
-            const uint8_t *const from = tokens.data() + taken;
-            taken += block;
-            if (widen(from, block, format.width, to)) continue;
             position = with_width(format.width,
-                                  [&]<class T>() { return untokenise<T>(from, block, bit_data, bit_bytes, position, to); });
+                                  [&]<class T>() { return read_raw_bits<T>(from, block, bit_data, bit_bytes, position, to); });
             if (position > 8 * bit_bytes) throw CorruptData("the payload ends before its raw bits");
         }
         add_differences(zigzags, base + first * width, count, format, sums);

@@ -40,16 +40,20 @@ inline uint8_t token_of(uint64_t z) {
     const unsigned length = 64 - static_cast<unsigned>(__builtin_clzll(z));
     return static_cast<uint8_t>(kDirect + 4 * (length - 5) + (z >> (length - 3) & 3));
 }
-inline unsigned extra_bits(uint8_t token) { return token < kDirect ? 0 : (token - kDirect) / 4 + 2; }
-inline uint64_t token_base(uint8_t token) { return token < kDirect ? token : uint64_t{4u | (token & 3u)} << extra_bits(token); }
+constexpr unsigned extra_bits(uint8_t token) { return token < kDirect ? 0 : (token - kDirect) / 4 + 2; }
+constexpr uint64_t token_base(uint8_t token) {
+    return token < kDirect ? token : uint64_t{4u | (token & 3u)} << extra_bits(token);
+}
 
 // Zigzag-coded differences of n elements, as integers of the element's width, host byte order.
 void differences(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
 // The inverse; raw may be base.
 void add_differences(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
-// n tokens, if all differences are below kDirect (else what they hold is worth nothing), and back.
-bool narrow(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
-bool widen(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+// Tokens of n differences; and where tokens are all direct, their differences.
+void tokens(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
+void widen(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+// The OR of the tokens of each block of kDeltaBlock.
+void unite(const uint8_t *tokens, size_t n, uint8_t *united);
 // The default contexts: the byte of the base that holds the exponent.
 void base_contexts(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
 

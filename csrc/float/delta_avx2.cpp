@@ -17,13 +17,11 @@ void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &form
     base_contexts_here(base, n, format, contexts);
 }
 
-bool narrow_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
-    return narrow_here(zigzags, n, width, tokens);
-}
+void tokens_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) { tokens_here(zigzags, n, width, tokens); }
 
-bool widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
-    return widen_here(tokens, n, width, zigzags);
-}
+void widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) { widen_here(tokens, n, width, zigzags); }
+
+void unite_avx2(const uint8_t *tokens, size_t n, uint8_t *united) { unite_here(tokens, n, united); }
 
 }  // namespace laconic::floats
 

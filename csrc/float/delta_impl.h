@@ -1,6 +1,8 @@
 // The loops of delta.h, included by one file per instruction set like planes_impl.h.
 #pragma once
 
+#include <bit>
+
 #include "float/delta.h"
 #include "float/planes_impl.h"
 
@@ -35,25 +37,25 @@ void contexts_loop(const uint8_t *__restrict base, size_t n, uint8_t *__restrict
     }
 }
 
+// The exponent and the first two mantissa bits of z as fp32 are its token. A bit that could round up into them is cleared first.
 template <class T>
-bool narrow_loop(const uint8_t *__restrict zigzags, size_t n, uint8_t *__restrict tokens) {
-    T all = 0;
+void tokens_loop(const uint8_t *__restrict zigzags, size_t n, uint8_t *__restrict tokens) {
     for (size_t i = 0; i < n; ++i) {
         const T z = load<T>(zigzags + i * sizeof(T), false);
-        all |= z;
-        tokens[i] = static_cast<uint8_t>(z);
+        if constexpr (sizeof(T) == 8) {
+            tokens[i] = token_of(z);
+        } else {
+            const uint32_t wide = z;
+            const uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(wide & ~(wide >> 8)));
+            const uint32_t direct = wide < kDirect ? ~0u : 0u;  // no branch: a conversion under a condition is not vectorised
+            tokens[i] = static_cast<uint8_t>((wide & direct) | (((bits >> 21) - (4 * (127 + 4) - kDirect)) & ~direct));
+        }
     }
-    return all < kDirect;
 }
 
 template <class T>
-bool widen_loop(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict zigzags) {
-    uint8_t all = 0;
-    for (size_t i = 0; i < n; ++i) {
-        all |= tokens[i];
-        store<T>(zigzags + i * sizeof(T), tokens[i], false);
-    }
-    return all < kDirect;
+void widen_loop(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict zigzags) {
+    for (size_t i = 0; i < n; ++i) store<T>(zigzags + i * sizeof(T), tokens[i], false);
 }
 
 // f<T>() for the width.
@@ -80,12 +82,25 @@ auto with_width(unsigned width, F &&f) {
     with_format(format, false, [&]<class T, bool D, bool S, unsigned R>() { contexts_loop<T, S, R>(base, n, contexts); });
 }
 
-[[maybe_unused]] bool narrow_here(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
-    return with_width(width, [&]<class T>() { return narrow_loop<T>(zigzags, n, tokens); });
+[[maybe_unused]] void tokens_here(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
+    with_width(width, [&]<class T>() { tokens_loop<T>(zigzags, n, tokens); });
 }
 
-[[maybe_unused]] bool widen_here(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
-    return with_width(width, [&]<class T>() { return widen_loop<T>(tokens, n, zigzags); });
+[[maybe_unused]] void widen_here(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
+    with_width(width, [&]<class T>() { widen_loop<T>(tokens, n, zigzags); });
+}
+
+// By block of kDeltaBlock tokens: all of their bits together.
+[[maybe_unused]] void unite_here(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict united) {
+    for (size_t first = 0; first < n; first += kDeltaBlock) {
+        uint8_t all = 0;
+        if (first + kDeltaBlock <= n) {
+            for (size_t i = 0; i < kDeltaBlock; ++i) all |= tokens[first + i];
+        } else {
+            for (size_t i = first; i < n; ++i) all |= tokens[i];
+        }
+        united[first / kDeltaBlock] = all;
+    }
 }
 
 }  // namespace

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <string_view>
 
 #include "entropy/block.h"
 #include "entropy/error.h"
 #include "float/block_walk.h"
 #include "float/joint.h"
+#include "float/scratch.h"
 
 namespace laconic::floats {
 
@@ -16,18 +16,6 @@ namespace {
 
 constexpr uint8_t kPackedLow = 0, kCodedLow = 1;
 constexpr size_t kStep = 4096;  // elements whose parts stay in the first-level cache between two passes
-
-// Memory of a thread for the parts of a frame, kept from one frame to the next.
-uint8_t *scratch(size_t size) {
-    thread_local std::unique_ptr<uint8_t[]> memory;
-    thread_local size_t held = 0;
-    if (held < size) {
-        memory.reset();
-        memory.reset(new uint8_t[size]);
-        held = size;
-    }
-    return memory.get();
-}
 
 // A sample of a frame: its symbols split like all of them will be.
 struct Sample {

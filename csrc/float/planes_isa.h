@@ -27,14 +27,16 @@ void unpack_low_avx512(const uint8_t *packed, const uint8_t *end, size_t n, unsi
 void differences_avx2(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
 void add_differences_avx2(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
 void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
-bool narrow_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
-bool widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+void tokens_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
+void widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+void unite_avx2(const uint8_t *tokens, size_t n, uint8_t *united);
 
 void differences_avx512(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
 void add_differences_avx512(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
 void base_contexts_avx512(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
-bool narrow_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
-bool widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+void tokens_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
+void widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
+void unite_avx512(const uint8_t *tokens, size_t n, uint8_t *united);
 #endif
 
 // In a function of the same name without the ending: the best of these, if there is one for the machine.
