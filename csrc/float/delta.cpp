@@ -53,6 +53,11 @@ void unite(const uint8_t *from, size_t n, uint8_t *united) {
     unite_here(from, n, united);
 }
 
+void map_contexts(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
+    LACONIC_FLOATS_DISPATCH(map_contexts, contexts, n, table_of, tables)
+    map_contexts_here(contexts, n, table_of, tables);
+}
+
 namespace {
 
 using namespace entropy;
@@ -68,7 +73,7 @@ unsigned lanes_for(size_t n) { return n < kManyLanesFrom ? rans_b::kFewLanes : r
 
 // ------------------------------------------------------------------ raw bits
 
-// Up to 32 bits at a time, least significant first; writes 8 bytes at a time.
+// Up to 57 bits at a time, least significant first. No branch: whether a byte is full is a coin toss.
 class WordBits {
 public:
     explicit WordBits(uint8_t *out) : begin_(out), out_(out) {}
@@ -76,12 +81,10 @@ public:
     void put(uint64_t value, unsigned count) {
         pending_ |= value << filled_;
         filled_ += count;
-        if (filled_ >= 32) {
-            store(pending_);
-            out_ += 4;
-            pending_ >>= 32;
-            filled_ -= 32;
-        }
+        store(pending_);
+        out_ += filled_ / 8;
+        pending_ >>= filled_ & ~7u;
+        filled_ %= 8;
     }
 
     std::span<const uint8_t> finish() {
@@ -148,7 +151,7 @@ void write_raw_bits(const uint8_t *zigzags, const uint8_t *tokens, size_t n, Wor
             rest >>= kMostBits;
             extra -= kMostBits;
         }
-        bits.put(tokens[i] < kDirect ? 0 : rest, extra);
+        bits.put(rest, extra);  // direct tokens have none
     }
 }
 
@@ -258,10 +261,6 @@ std::vector<Group> group_contexts(const uint8_t *tokens, const uint8_t *contexts
     return groups;
 }
 
-void table_contexts(const uint8_t *contexts, size_t n, const std::array<uint8_t, 256> &table_of, uint16_t *tables) {
-    for (size_t i = 0; i < n; ++i) tables[i] = table_of[contexts[i]];
-}
-
 // Symbols of the first of two streams.
 size_t first_stream(size_t n) { return n < kTwoStreamsFrom ? n : n / 2 / rans_b::kLanes * rans_b::kLanes; }
 
@@ -282,7 +281,7 @@ uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n,
         rans_b::build_encode_table(freqs[k], encode[k].data());
     }
     uint16_t *const tables = memory.take<uint16_t>(n);
-    table_contexts(contexts, n, table_of, tables);
+    map_contexts(contexts, n, table_of.data(), tables);
     const size_t n_first = first_stream(n), room = stream_room(n);
     uint8_t *const streams = memory.take(room);
     rans_b::EncodeJob<uint8_t> jobs[2];
@@ -328,7 +327,7 @@ void decode_tokens(BlockWalk &walk, const uint8_t *contexts, size_t n, Scratch &
     rans_b::DecodeTables decode;
     decode.build(freqs, 256, kPrecision, 1);
     uint16_t *const tables = memory.take<uint16_t>(n);
-    table_contexts(contexts, n, table_of, tables);
+    map_contexts(contexts, n, table_of.data(), tables);
     rans_b::DecodeJob<uint8_t> jobs[2];
     for (size_t k = 0; k < count; ++k) {
         jobs[k] = {&decode,

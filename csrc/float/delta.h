@@ -57,4 +57,7 @@ void unite(const uint8_t *tokens, size_t n, uint8_t *united);
 // The default contexts: the byte of the base that holds the exponent.
 void base_contexts(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
 
+// tables[i] = table_of[contexts[i]], of 256.
+void map_contexts(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables);
+
 }  // namespace laconic::floats

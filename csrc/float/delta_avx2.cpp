@@ -23,6 +23,10 @@ void widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzag
 
 void unite_avx2(const uint8_t *tokens, size_t n, uint8_t *united) { unite_here(tokens, n, united); }
 
+void map_contexts_avx2(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
+    map_contexts_here(contexts, n, table_of, tables);
+}
+
 }  // namespace laconic::floats
 
 #endif

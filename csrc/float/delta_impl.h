@@ -90,6 +90,10 @@ auto with_width(unsigned width, F &&f) {
     with_width(width, [&]<class T>() { widen_loop<T>(tokens, n, zigzags); });
 }
 
+[[maybe_unused]] void map_contexts_here(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
+    for (size_t i = 0; i < n; ++i) tables[i] = table_of[contexts[i]];
+}
+
 // By block of kDeltaBlock tokens: all of their bits together.
 [[maybe_unused]] void unite_here(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict united) {
     for (size_t first = 0; first < n; first += kDeltaBlock) {

@@ -30,6 +30,7 @@ void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &form
 void tokens_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
 void widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
 void unite_avx2(const uint8_t *tokens, size_t n, uint8_t *united);
+void map_contexts_avx2(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables);
 
 void differences_avx512(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
 void add_differences_avx512(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
@@ -37,6 +38,7 @@ void base_contexts_avx512(const uint8_t *base, size_t n, const ElementFormat &fo
 void tokens_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
 void widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
 void unite_avx512(const uint8_t *tokens, size_t n, uint8_t *united);
+void map_contexts_avx512(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables);
 #endif
 
 // In a function of the same name without the ending: the best of these, if there is one for the machine.
