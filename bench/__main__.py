@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.json.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
     if arguments.plot is not None:
         plot.write(rows, arguments.plot)
-    return 0 if all(row.get("exact", True) for row in rows) else 1
+    return 0 if all(row.get("exact") is not False for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -86,8 +86,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.get("ratio_mean"):
         percent += f" ({100 * row['ratio_mean']:.2f})"
     speeds = [_number(row.get(speed)) for speed in _SPEEDS]
-    exact = "yes" if row["exact"] else "NO"
-    return (row["codec"], f"{row['stored_bytes']:,}", percent, *speeds, _number(row.get("peak_mib")), exact)
+    exact = {True: "yes", False: "NO", None: "lossy"}[row["exact"]]
+    codec = f"{row['codec']}, {row['note']}" if "note" in row else row["codec"]
+    return (codec, f"{row['stored_bytes']:,}", percent, *speeds, _number(row.get("peak_mib")), exact)
 
 
 def _is_data(cells: tuple[str, ...]) -> bool:

@@ -21,6 +21,7 @@ from laconic.errors import (
 if TYPE_CHECKING:
     from laconic.api import decode, encode, open
     from laconic.archive import ArchiveReader, ArchiveWriter
+    from laconic.information import bits, distance
     from laconic.registry import kinds, register
 
 __version__ = "0.1.0"
@@ -34,7 +35,9 @@ __all__ = [
     "MissingBaseError",
     "TornArchiveWarning",
     "UnsupportedError",
+    "bits",
     "decode",
+    "distance",
     "encode",
     "kinds",
     "open",
@@ -44,6 +47,7 @@ __all__ = [
 _LAZY = {
     "encode": "laconic.api", "decode": "laconic.api", "open": "laconic.api", "ArchiveReader": "laconic.archive",
     "ArchiveWriter": "laconic.archive", "kinds": "laconic.registry", "register": "laconic.registry",
+    "bits": "laconic.information", "distance": "laconic.information",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal, overload
 from laconic import objects
 from laconic.archive import ArchiveReader, ArchiveWriter, open_reader, open_writer
 from laconic.archive.checks import check_level
-from laconic.archive.kinds import codec_for
+from laconic.choice import codec_for
 from laconic.container.sink import MemorySink
 from laconic.container.source import BufferBytes
 from laconic.container.table import Entry
@@ -22,10 +22,11 @@ SINGLE_MAX = 1 << 20  # objects up to this size become one frame without an inde
 def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: int | None = None, base: Any = None) -> bytes:
     """Encode one object into a self-contained `.lac` blob.
 
-    `obj`: bytes, bytearray, memoryview; a numpy array or scalar of any dtype without Python objects; a torch tensor; a dict, list or
-    tuple of these, nested as you like (a state dict); or a `pathlib.Path`, whose file content is encoded. `kind` forces a codec (see
-    `laconic.kinds()`); `level` is one of fast, default, high, max; `jobs` threads are used (default: all processors; the bytes do not
-    depend on it); `base`: an archive or file that the decoder will have too, to code differences against.
+    `obj`: bytes, bytearray, memoryview; a numpy array or scalar of any dtype without Python objects (a dtype's flag `aligned` and
+    its `metadata` are not kept); a torch tensor; a dict, list or tuple of these, nested as you like (a state dict); or a
+    `pathlib.Path`, whose file content is encoded. `kind` forces a codec (see `laconic.kinds()`); `level` is one of fast, default,
+    high, max; `jobs` threads are used (default: all processors; the bytes do not depend on it); `base`: an archive or file that
+    the decoder will have too, to code differences against.
 
     Raises TypeError for an object that would not come back exactly, ValueError for an unknown level, UnsupportedError for an unknown kind.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import xxhash
 
 from laconic import registry
+from laconic.choice import layout_of
 from laconic.container import format as f
 from laconic.container.codec import View
 from laconic.container.source import FileSource
@@ -43,7 +44,8 @@ class Base:
 class Bases:
     """Bases given by the user (archives, plain files, folders of them), and the entries of the archive that is being read (`own`)."""
 
-    def __init__(self, base: Any = None, own: ArchiveReader | None = None) -> None:
+    def __init__(self, base: Any, open_archive: Callable[..., ArchiveReader], own: ArchiveReader | None = None) -> None:
+        self._open_archive = open_archive  # of a path or bytes; given, since archives themselves are built on bases
         self.parent: Bases | None = None  # where else to look: a base may itself need another one that was given
         given = [] if base is None else list(base) if isinstance(base, (list, tuple)) else [base]
         self.given = bool(given)
@@ -53,9 +55,7 @@ class Bases:
 
     def _open(self, item: Any) -> _Source:
         if isinstance(item, (bytes, bytearray, memoryview)):
-            from laconic.archive import open_reader
-
-            return self._archive(open_reader(item, jobs=1))
+            return self._archive(self._open_archive(item, jobs=1))
         if not isinstance(item, (str, os.PathLike)):
             return _ArchiveBases(item, owned=False)
         if os.path.isdir(item):
@@ -66,9 +66,7 @@ class Bases:
         with open(path, "rb") as file:
             magic = file.read(len(f.MAGIC))
         if magic == f.MAGIC:
-            from laconic.archive import open_reader
-
-            return self._archive(open_reader(path, jobs=1))
+            return self._archive(self._open_archive(path, jobs=1))
         return _FileBases(path)
 
     def _archive(self, archive: ArchiveReader) -> _ArchiveBases:
@@ -227,8 +225,6 @@ class _FileBases:
     """A plain file: itself, and the tensors that its codec finds in it. It is hashed once, and opened again for each range."""
 
     def __init__(self, path: Path) -> None:
-        from laconic.archive.kinds import layout_of
-
         self._path = path
         whole, views = xxhash.xxh3_128(), ViewHashes()
         with open(path, "rb") as file:

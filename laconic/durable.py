@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
+
+_TEMPORARY = re.compile(r"\.laconic-[0-9a-f]{12}\.tmp")
+_GRACE = 600  # seconds without a write
 
 
 def lock(file: BinaryIO, path: Path) -> None:
@@ -27,11 +33,16 @@ _temporaries: set[Path] = set()  # made by this process, and not yet published o
 
 
 def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
-    """A new file beside `path` for what will be renamed to it; nothing that lies there already is opened, nor any link followed."""
+    """A new file beside `path` for what will be renamed to it; nothing that lies there is written to, no link followed.
+
+    It is locked, and stays so while its writer lives. What writers left there that were killed has no lock, and is removed.
+    """
+    _remove_stale(path.parent)
     while True:
         temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
         try:
             file = open(temporary, "x+b")
+            lock(file, path)
         except FileExistsError:
             continue
         except OSError as error:
@@ -57,6 +68,27 @@ def discard_all() -> None:
     for temporary in list(_temporaries):
         with suppress(OSError):
             temporary.unlink()
+
+
+@lru_cache(maxsize=256)
+def _remove_stale(folder: Path) -> None:
+    """Temporary files of writers that are dead: unlocked, and too old to wait for its lock. Once for each folder."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - without locks, nobody knows
+        return
+    with suppress(OSError), os.scandir(folder) as found:
+        for item in found:
+            if not _TEMPORARY.fullmatch(item.name) or not item.is_file(follow_symlinks=False):
+                continue
+            with suppress(OSError):
+                fd = os.open(item.path, os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    if time.time() - os.fstat(fd).st_mtime > _GRACE:
+                        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        os.unlink(item.path)
+                finally:
+                    os.close(fd)
 
 
 def sync_folder(path: Path) -> None:

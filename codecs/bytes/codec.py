@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from laconic import _core
+from laconic.codecs.bytes import quick
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
-_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 24, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
+_LEVELS = {"fast": (1 << 23, 3), "default": (1 << 24, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
 _MIXING = ("high", "max")
 
 # Payload methods (first byte).
@@ -56,6 +57,8 @@ class BytesCodec:
                 return bytes((MIXED,)) + mixed
         elif level == "default" and len(raw) >= SORT_FROM:
             return bytes((SORTED,)) + _core.encode_sorted(raw)
+        if level == "fast" and len(raw) >= quick.QUICK_FROM:
+            return bytes((ZSTD,)) + quick.compress(raw)
         return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:

@@ -16,12 +16,15 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 # Payload methods (first byte).
 PLANES = 1
 ZSTD = 2
+JOINT = 3
+DELTA = 4
 FIELDS = 16  # of records; the numbers before it are for plain elements
 
 _ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
 _HEAD = 1 << 16  # bytes that adaptors sniff at
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
+_RELATED = 0.6  # a difference below this share of the raw bytes is not compared with coding without the base
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
 
 
@@ -73,7 +76,7 @@ def element_format(dtype: str) -> ElementFormat | None:
 
 class WeightsCodec:
     name = "weights"
-    version = 1
+    version = 2
 
     def sniff(self, head: bytes, size: int | None) -> float:
         return max(adaptor.sniff(head, size) for adaptor in _ADAPTORS)
@@ -94,12 +97,21 @@ class WeightsCodec:
         if params[:1] == fields.MARK:
             return _encode_fields(raw, params, level, base)
         form = ElementFormat.parse(params)
-        planes = _core.encode_planes(raw, form.width, form.rotate, form.big_endian, base, level == "fast")
-        if base is None and (form.rotate == 0 or level != "fast"):
-            packed = _try_zstd(raw, level, len(planes) / max(1, len(raw)))
-            if packed is not None and len(packed) < len(planes):
+        if base is not None:
+            delta = _core.encode_delta(raw, base, form.width, form.rotate, form.big_endian, prefix=bytes((DELTA,)))
+            if len(delta) < _RELATED * len(raw):
+                return delta
+            alone = self._encode_alone(raw, form, level)
+            return delta if len(delta) < len(alone) else alone
+        return self._encode_alone(raw, form, level)
+
+    def _encode_alone(self, raw: memoryview, form: ElementFormat, level: str) -> bytes:
+        payload = _core.encode_joint(raw, JOINT, form.width, form.rotate, form.big_endian, level == "fast")
+        if form.rotate == 0 or level != "fast":
+            packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
+            if packed is not None and 1 + len(packed) < len(payload):
                 return bytes((ZSTD,)) + packed
-        return bytes((PLANES,)) + planes
+        return payload
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params[:1] == fields.MARK:
@@ -109,7 +121,11 @@ class WeightsCodec:
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == PLANES:
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
-        elif method == ZSTD and base is None:
+        elif method == DELTA and base is not None:
+            _core.decode_delta(body, base, out, form.width, form.rotate, form.big_endian)
+        elif method == JOINT:
+            _core.decode_joint(body, out, form.width, form.rotate, form.big_endian)
+        elif method == ZSTD:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
         else:
             raise CorruptDataError(f"no such weights method ({method})")
@@ -118,11 +134,16 @@ class WeightsCodec:
         if params[:1] == fields.MARK:
             return _info_fields(payload, params, raw_size)
         form = ElementFormat.parse(params)
-        if payload[0] != PLANES:
+        if payload[0] == PLANES:
+            planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
+        elif payload[0] == JOINT:
+            planes = _core.inspect_joint(payload[1:], raw_size, form.width, form.rotate, form.big_endian)
+        elif payload[0] == DELTA:
+            return {"method": "delta", "bits_per_value": [round(8 * len(payload) * form.width / max(1, raw_size), 3)]}
+        else:
             return {"method": "zstd"}
-        planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
         return {
-            "method": f"planes {'+'.join(name for name, _ in planes)}",
+            "method": f"{'planes' if payload[0] == PLANES else 'joint'} {'+'.join(name for name, _ in planes)}",
             "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
         }
 

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from laconic.container import Piece, View
 
-GROUP = 1 << 14  # neighbouring tensors of one dtype share frames up to this many bytes
+GROUP = (
+    1 << 20
+)  # neighbouring tensors of one dtype share frames up to this many bytes; a frame cuts itself into segments with tables of their own
 
 
 class Formats(Protocol):

@@ -1,6 +1,10 @@
 // The weights codec's frames, on anything with the buffer protocol.
+#include <algorithm>
+
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "float/delta.h"
+#include "float/joint_frame.h"
 #include "float/weights_frame.h"
 
 namespace py = pybind11;
@@ -35,14 +39,66 @@ void decode(const py::buffer &payload, const py::buffer &out, unsigned width, un
     floats::decode_frame(in.data(), in.size(), reference.data(), format, raw.data(), raw.size());
 }
 
+py::bytes encode_joint(const py::buffer &raw, unsigned method, unsigned width, unsigned rotate, bool big_endian,
+                       bool prefer_speed) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(raw);
+    return make_bytes(1 + floats::joint_frame_bound(in.size(), format), [&](uint8_t *out) {
+        out[0] = static_cast<uint8_t>(method);
+        return 1 + floats::encode_joint_frame(in.data(), in.size(), format, prefer_speed, out + 1);
+    });
+}
+
+void decode_joint(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(payload);
+    const WritableByteView raw(out);
+    const py::gil_scoped_release release;
+    floats::decode_joint_frame(in.data(), in.size(), format, raw.data(), raw.size());
+}
+
+py::bytes encode_delta(const py::buffer &raw, const py::buffer &base, unsigned width, unsigned rotate, bool big_endian,
+                       const py::object &contexts, const py::bytes &prefix) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(raw), reference(base), before(prefix);
+    if (reference.size() != in.size()) throw std::invalid_argument("the base does not have the size of the data");
+    const OptionalByteView chosen(contexts, in.size() / width);
+    return make_bytes(before.size() + floats::delta_bound(in.size(), format), [&](uint8_t *out) {
+        out = std::copy_n(before.data(), before.size(), out);
+        return before.size() + floats::encode_delta(in.data(), reference.data(), chosen.data(), in.size(), format, out);
+    });
+}
+
+void decode_delta(const py::buffer &payload, const py::buffer &base, const py::buffer &out, unsigned width, unsigned rotate,
+                  bool big_endian, const py::object &contexts) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(payload), reference(base);
+    const WritableByteView raw(out);
+    if (reference.size() != raw.size()) throw std::invalid_argument("the base does not have the size of the data");
+    const OptionalByteView chosen(contexts, raw.size() / width);
+    const py::gil_scoped_release release;
+    floats::decode_delta(in.data(), in.size(), reference.data(), chosen.data(), raw.data(), raw.size(), format);
+}
+
+py::list report(const floats::PlaneReport *parts, size_t count) {
+    py::list result;
+    for (size_t k = 0; k < count; ++k) result.append(py::make_tuple(parts[k].form, parts[k].bytes));
+    return result;
+}
+
+py::list inspect_joint(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate, bool big_endian) {
+    const ByteView in(payload);
+    floats::PlaneReport parts[floats::kMaxWidth];
+    return report(parts,
+                  floats::inspect_joint_frame(in.data(), in.size(), make_format(width, rotate, big_endian), raw_size, parts));
+}
+
 py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate) {
     const auto format = make_format(width, rotate, false);
     const ByteView in(payload);
     floats::PlaneReport planes[floats::kMaxWidth];
     floats::inspect_frame(in.data(), in.size(), format, raw_size, planes);
-    py::list result;
-    for (unsigned k = 0; k < width; ++k) result.append(py::make_tuple(planes[k].form, planes[k].bytes));
-    return result;
+    return report(planes, width);
 }
 
 }  // namespace
@@ -52,6 +108,22 @@ void bind_floats(py::module_ &m) {
           py::arg("prefer_speed"), "Payload of a `planes` frame of the weights codec (codecs/weights/FORMAT.md).");
     m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("encode_joint", &encode_joint, py::arg("raw"), py::arg("method"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("prefer_speed"),
+          "The byte `method` and the payload of a `joint` frame of the weights codec (codecs/weights/FORMAT.md).");
+    m.def("decode_joint", &decode_joint, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), "Fill `out` from such a payload (without the byte); CorruptDataError if it is none.");
+    m.def("inspect_joint", &inspect_joint, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), "[(form, coded bytes)] for each part, in stored order.");
+    m.def("encode_delta", &encode_delta, py::arg("raw"), py::arg("base"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("contexts") = py::none(), py::arg("prefix") = py::bytes(),
+          "`prefix` and the coded differences of elements and a base of the same size (codecs/weights/FORMAT.md, `delta`).\n\n"
+          "`rotate`: 0 integers, 1 bf16, fp16 and fp32, 4 fp64. `contexts`: one byte an element that the decoder will know too; "
+          "None: the exponent of the base.");
+    m.def(
+        "decode_delta", &decode_delta, py::arg("payload"), py::arg("base"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+        py::arg("big_endian"), py::arg("contexts") = py::none(),
+        "Fill `out`, which may be `base` itself, from such differences (without the prefix); CorruptDataError if they are none.");
     m.def("inspect_planes", &inspect, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
           "[(form of the first block, coded bytes)] for each plane.");
 }

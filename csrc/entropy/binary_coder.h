@@ -43,9 +43,9 @@ class BinaryEncoder {
 public:
     void encode(bool bit, std::uint32_t p1) {
         const std::uint32_t one = binary_coder::share(range_, p1);
-        const std::uint32_t below = bit ? 0 : one;
-        range_ = bit ? one : range_ - one;
-        add(below);
+        const std::uint32_t if_one = 0u - std::uint32_t{bit};  // masks, because compilers make branches of choices
+        range_ = (one & if_one) | ((range_ - one) & ~if_one);
+        add(one & ~if_one);
         const int shift = binary_coder::renormalisation(range_);
         if (bytes_.size() - used_ < 4) bytes_.resize(2 * bytes_.size() + 4096);
         const std::uint32_t top = binary_coder::byte_swapped(low_);
@@ -92,8 +92,9 @@ public:
     bool decode(std::uint32_t p1) {
         const std::uint32_t one = binary_coder::share(range_, p1);
         const bool bit = code_ < one;
-        code_ -= bit ? 0 : one;
-        range_ = bit ? one : range_ - one;
+        const std::uint32_t if_one = 0u - std::uint32_t{bit};
+        code_ -= one & ~if_one;
+        range_ = (one & if_one) | ((range_ - one) & ~if_one);
         const int shift = binary_coder::renormalisation(range_);
         const std::uint32_t four = next_ + 4 <= size_ ? load_four() : next_four();
         code_ = static_cast<std::uint32_t>((static_cast<std::uint64_t>(code_) << 32 | four) << shift >> 32);

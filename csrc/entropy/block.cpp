@@ -22,6 +22,8 @@ size_t encode_block(const uint8_t *symbols, size_t n, uint8_t *out, const BlockO
                                    options.precision > static_cast<int>(rans_b::kMaxPrecision)))
         throw std::invalid_argument("precision must be 10 to 14, or 0");
     if (options.profile == Profile::automatic && looks_like_noise(symbols, n)) return encode_raw(symbols, n, out);
+    if (options.profile == Profile::automatic && options.segments && n >= kSegmentsFrom)
+        if (const size_t size = encode_segments(symbols, n, out, options)) return size;
     const bool fast = options.profile == Profile::a || (options.profile == Profile::automatic && options.prefer_speed);
     if (fast && n >= kSampleFrom)
         if (const size_t size = encode_sampled(symbols, n, out, options)) return size;
@@ -73,9 +75,11 @@ const char *block_form(const uint8_t *data, size_t size) {
         case Form::run:
             return "run";
         case Form::a:
+        case Form::a_segments:
             return "A";
         case Form::b:
         case Form::b_few_lanes:
+        case Form::b_segments:
             return "B";
     }
     throw CorruptData("entropy block: no such form");

@@ -22,6 +22,7 @@ struct BlockOptions {
     Profile profile = Profile::automatic;
     int precision = 0;          // of profile B's tables: 10 to 14, 0 = by size
     bool prefer_speed = false;  // automatic takes A where it costs no more than 1/24 over B
+    bool segments = false;      // automatic may give parts of the block tables of their own, where their statistics differ
 };
 
 // Bytes that encode_block may write while it works; what it returns is never more than n + 1.

@@ -18,6 +18,9 @@ size_t encode_flat(const uint8_t *symbols, size_t n, const ByteCounts &counts, u
 // the sample speaks for another form, or does not stand for the whole.
 size_t encode_sampled(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options);
 
+// Tables of their own for parts whose statistics differ. 0 when another form is better.
+size_t encode_segments(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options);
+
 void decode_flat(const uint8_t *data, size_t size, uint8_t *symbols, size_t n);
 
 }  // namespace laconic::entropy

@@ -5,15 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "entropy/bit_io.h"
 #include "entropy/log2_fixed.h"
+#include "entropy/segments.h"
 #include "entropy/tables.h"
 
 namespace laconic::entropy {
 
 // Low nibble of a block's first byte; the high nibble is the tables' precision, or 0 where there are none.
-enum class Form : uint8_t { raw = 0, constant = 1, run = 2, a = 3, b = 4, b_few_lanes = 5 };
+enum class Form : uint8_t { raw = 0, constant = 1, run = 2, a = 3, b = 4, b_few_lanes = 5, a_segments = 6, b_segments = 7 };
 
 // Above any header: 256 table entries of at most 45 bits, 256 states of 16 bits, and small change.
 constexpr size_t kHeaderRoom = 2048;
@@ -24,6 +26,9 @@ constexpr size_t kProfileAFrom = 4096;
 
 // Symbols from which profile A may be fitted to a sample.
 constexpr size_t kSampleFrom = 32768;
+
+// Symbols from which a block may be cut into segments.
+constexpr size_t kSegmentsFrom = 32768;
 
 // LEB128: 7 bits a byte, lowest first, the top bit set where more follow.
 inline uint8_t *write_varint(uint8_t *out, size_t value) {
@@ -45,6 +50,26 @@ inline size_t read_varint(const uint8_t *&data, const uint8_t *end) {
 
 inline uint8_t first_byte(Form form, unsigned precision) {
     return static_cast<uint8_t>(static_cast<unsigned>(form) | precision << 4);
+}
+
+// How many segments there are, and the rows of all but the last.
+template <typename Segments>
+uint8_t *write_segment_rows(const Segments &segments, uint8_t *out) {
+    out = write_varint(out, segments.size());
+    for (size_t k = 0; k + 1 < segments.size(); ++k) out = write_varint(out, segments[k].n / kSegmentRow);
+    return out;
+}
+
+inline std::vector<size_t> read_segment_lengths(const uint8_t *&data, const uint8_t *end, size_t n) {
+    std::vector<size_t> lengths;
+    for (size_t count = read_varint(data, end); count > 1; --count) {
+        const size_t rows = read_varint(data, end);
+        if (rows == 0 || rows >= (n + kSegmentRow - 1) / kSegmentRow) throw CorruptData("entropy block: a segment lies outside");
+        lengths.push_back(rows * kSegmentRow);
+        n -= rows * kSegmentRow;
+    }
+    lengths.push_back(n);
+    return lengths;
 }
 
 // Parts of the encoders of both profiles.

@@ -25,9 +25,25 @@ struct Context {
 };
 
 // c * log2(c): a distribution's coded size is weight(total) minus the sum of weight(count) over its symbols.
+// Small counts, which are most, are looked up.
+class Weights {
+public:
+    Weights() : small_(kSmall) {
+        for (uint32_t c = 1; c < kSmall; ++c) small_[c] = exact(c);
+    }
+    int64_t operator()(uint64_t c) const { return c < kSmall ? small_[c] : exact(c); }
+
+private:
+    static constexpr uint32_t kSmall = 2048;
+    int64_t exact(uint64_t c) const { return static_cast<int64_t>(c * log2_fixed_(static_cast<uint32_t>(c))); }
+
+    Log2Fixed log2_fixed_;
+    std::vector<int64_t> small_;
+};
+
 int64_t weight(uint64_t c) {
-    static const Log2Fixed log2_fixed;
-    return c == 0 ? 0 : static_cast<int64_t>(c * log2_fixed(static_cast<uint32_t>(c)));
+    static const Weights weights;
+    return weights(c);
 }
 
 int64_t table_cost(const Context &context) {

@@ -1,6 +1,7 @@
 #include "entropy/rans_a.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "entropy/cpu.h"
 #include "entropy/error.h"
@@ -114,31 +115,46 @@ const Kernels &kernels() {
 
 const Kernels scalar_kernels = {encode_rows, decode_rows};
 
-uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *end) {
+uint8_t *encode(std::span<const EncodeSegment> segments, uint16_t *states, uint8_t *begin, uint8_t *end) {
     std::fill_n(states, kLanes, kStart);
-    const size_t rows = n / kLanes;
-    const size_t rest = n % kLanes;
     uint8_t *stream = end;
     if (stream - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
-    for (size_t lane = rest; lane-- > 0;) encode_one(states[lane], symbols[rows * kLanes + lane], table, stream);
-    return kernels().encode_rows(symbols, rows, table, states, begin, stream);
+    for (size_t k = segments.size(); k-- > 0 && stream != nullptr;) {
+        const EncodeSegment &segment = segments[k];
+        const size_t rows = segment.n / kLanes;
+        for (size_t lane = segment.n % kLanes; lane-- > 0;)
+            encode_one(states[lane], segment.symbols[rows * kLanes + lane], *segment.table, stream);
+        stream = kernels().encode_rows(segment.symbols, rows, *segment.table, states, begin, stream);
+    }
+    return stream;
 }
 
-void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n) {
+void decode(const uint8_t *stream, size_t size, std::span<const DecodeSegment> segments, uint16_t *states, uint8_t *symbols) {
     const uint8_t *const end = stream + size;
-    const size_t rest = n % kLanes;
-    DecodeRows rows{&table, states, stream, end - std::min(size, kRowBytes), symbols, n / kLanes};
-    if (size >= kRowBytes) kernels().decode_rows(rows);
-    const PaddedTail<kRowBytes> tail(rows.stream, end);
-    rows.stream = tail.begin();
-    rows.limit = tail.end();
-    kernels().decode_rows(rows);
-    if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
-    if (rest != 0 && rows.stream <= tail.end()) {
-        const PackedTable packed(table);
+    DecodeRows rows{nullptr, states, stream, end - std::min(size, kRowBytes), symbols, 0};
+    std::optional<PaddedTail<kRowBytes>> tail;
+    for (const DecodeSegment &segment : segments) {
+        rows.table = segment.table;
+        rows.rows = segment.n / kLanes;
+        if (!tail && size >= kRowBytes) kernels().decode_rows(rows);
+        if (rows.rows > 0 && !tail) {
+            tail.emplace(rows.stream, end);
+            rows.stream = tail->begin();
+            rows.limit = tail->end();
+        }
+        if (tail) kernels().decode_rows(rows);
+        if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
+    }
+    if (!tail) {
+        tail.emplace(rows.stream, end);
+        rows.stream = tail->begin();
+    }
+    const DecodeSegment &last = segments.back();
+    if (const size_t rest = last.n % kLanes; rest != 0 && rows.stream <= tail->end()) {
+        const PackedTable packed(*last.table);
         for (size_t lane = 0; lane < rest; ++lane) rows.symbols[lane] = decode_one(states[lane], packed, rows.stream);
     }
-    if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
+    if (rows.stream != tail->end()) throw CorruptData("entropy block: stream has the wrong length");
     if (std::any_of(states, states + kLanes, [](uint16_t x) { return x != kStart; }))
         throw CorruptData("entropy block: a lane does not end where it began");
 }

@@ -40,12 +40,24 @@ struct DecodeTable {
 
 void build_decode_table(std::span<const uint16_t> freqs, DecodeTable &table);
 
-// Codes symbols[0, n) into the end of [begin, end); `states` (256) receives the final states. Returns where the stream begins, or
-// nullptr if it did not fit.
-uint8_t *encode(const uint8_t *symbols, size_t n, const EncodeTable &table, uint16_t *states, uint8_t *begin, uint8_t *end);
+// Symbols that share a table. All segments of a stream but the last hold whole rows.
+struct EncodeSegment {
+    const EncodeTable *table;
+    const uint8_t *symbols;
+    size_t n;
+};
 
-// Decodes n symbols from the states and a stream that must be used up exactly; CorruptData otherwise.
-void decode(const uint8_t *stream, size_t size, const DecodeTable &table, uint16_t *states, uint8_t *symbols, size_t n);
+struct DecodeSegment {
+    const DecodeTable *table;
+    size_t n;
+};
+
+// Codes the segments into the end of [begin, end); `states` (256) receives the final states. Returns where the stream begins, or
+// nullptr if it did not fit.
+uint8_t *encode(std::span<const EncodeSegment> segments, uint16_t *states, uint8_t *begin, uint8_t *end);
+
+// Decodes the segments' symbols from the states and a stream that must be used up exactly; CorruptData otherwise.
+void decode(const uint8_t *stream, size_t size, std::span<const DecodeSegment> segments, uint16_t *states, uint8_t *symbols);
 
 // Whole rows of symbols on their way through a kernel.
 struct DecodeRows {

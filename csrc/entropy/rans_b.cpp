@@ -260,6 +260,86 @@ void decode_pair(DecodeJob<Symbol> &first, DecodeJob<Symbol> &second) {
     finish(second, rows[1]);
 }
 
+uint8_t *encode_segments(std::span<const EncodeSegment> segments, unsigned precision, uint8_t *begin, uint8_t *end,
+                         std::array<uint32_t, kLanes> &states) {
+    states.fill(kStart);
+    if (end - begin < static_cast<ptrdiff_t>(kRowBytes)) return nullptr;
+    uint8_t *stream = end;
+    for (size_t k = segments.size(); k-- > 0;) {
+        const EncodeSegment &segment = segments[k];
+        EncodeRows<uint8_t> rows{segment.table,      256,   precision, segment.symbols, nullptr,
+                                 segment.n / kLanes, begin, stream,    states.data()};
+        for (size_t i = segment.n; i-- > rows.rows * kLanes;) {
+            const EncodeSymbol &symbol = segment.table[segment.symbols[i]];
+            rows.reciprocals &= symbol.reciprocal;
+            encode_one(states[i % kLanes], symbol, precision, rows.stream);
+        }
+        const bool fits = kernels<uint8_t>().encode_rows(rows);
+        if (rows.reciprocals >> 31 == 0) throw std::invalid_argument("a symbol has no frequency in its table");
+        if (!fits) return nullptr;
+        stream = rows.stream;
+    }
+    return stream;
+}
+
+namespace {
+
+// One of the streams on its way: the rows of its present segment.
+class SegmentsRun {
+public:
+    explicit SegmentsRun(DecodeSegments &job) : job_(job), has_room_(job.end - job.stream >= static_cast<ptrdiff_t>(kRowBytes)) {
+        rows = {&tables_,         job.symbols, nullptr, nullptr, 0, job.stream, has_room_ ? job.end - kRowBytes : job.end,
+                job.states.data()};
+    }
+
+    DecodeRows<uint8_t> rows;
+
+    // Whether there are rows to decode, after the next segment's table was built where one ended.
+    bool ready() {
+        while (rows.rows == 0 && next_ < job_.lengths.size()) {
+            tables_.build(std::span(job_.freqs).subspan(256 * next_, 256), 256, job_.precision, 1);
+            rows.rows = job_.lengths[next_++] / kLanes;
+        }
+        return rows.rows > 0 && rows.stream <= rows.limit;
+    }
+    bool ready_with_room() { return has_room_ && ready(); }
+
+    void finish() {
+        while (ready_with_room()) kernels<uint8_t>().decode_rows(rows);
+        const PaddedTail<kRowBytes> tail(rows.stream, job_.end);
+        rows.stream = tail.begin();
+        rows.limit = tail.end();
+        while (ready()) kernels<uint8_t>().decode_rows(rows);
+        if (rows.rows > 0) throw CorruptData("entropy block: stream ends early");
+        const Slots slots(tables_);
+        for (unsigned lane = 0; lane < job_.lengths.back() % kLanes && rows.stream <= tail.end(); ++lane)
+            rows.symbols[lane] = tables_.packed() ? decode_one<uint8_t, true>(job_.states[lane], slots, 0, rows.stream)
+                                                  : decode_one<uint8_t, false>(job_.states[lane], slots, 0, rows.stream);
+        if (rows.stream != tail.end()) throw CorruptData("entropy block: stream has the wrong length");
+        for (const uint32_t state : job_.states)
+            if (state != kStart) throw CorruptData("entropy block: a lane does not end where it began");
+    }
+
+private:
+    DecodeSegments &job_;
+    DecodeTables tables_;
+    bool has_room_;
+    size_t next_ = 0;
+};
+
+}  // namespace
+
+void decode_segments_pair(DecodeSegments &first, DecodeSegments &second) {
+    SegmentsRun a(first), b(second);
+    while (a.ready_with_room() && b.ready_with_room()) {
+        const size_t left = a.rows.rows + b.rows.rows;
+        kernels<uint8_t>().decode_rows_pair(a.rows, b.rows);
+        if (a.rows.rows + b.rows.rows == left) break;  // an instruction set without pairs
+    }
+    a.finish();
+    b.finish();
+}
+
 template uint8_t *encode(EncodeJob<uint8_t> &job);
 template uint8_t *encode(EncodeJob<uint16_t> &job);
 template void decode(DecodeJob<uint8_t> &job);

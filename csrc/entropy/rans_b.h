@@ -87,6 +87,29 @@ void decode(DecodeJob<Symbol> &job);
 template <typename Symbol>
 void decode_pair(DecodeJob<Symbol> &first, DecodeJob<Symbol> &second);
 
+// Bytes in segments with a table each, 32 lanes. All segments but the last hold whole rows.
+struct EncodeSegment {
+    const EncodeSymbol *table;
+    const uint8_t *symbols;
+    size_t n;
+};
+
+// Where the stream begins, or nullptr if it did not fit between begin and end.
+uint8_t *encode_segments(std::span<const EncodeSegment> segments, unsigned precision, uint8_t *begin, uint8_t *end,
+                         std::array<uint32_t, kLanes> &states);
+
+struct DecodeSegments {
+    std::vector<size_t> lengths;
+    std::vector<uint16_t> freqs;  // 256 for each segment
+    unsigned precision;
+    uint8_t *symbols;
+    const uint8_t *stream, *end;
+    std::array<uint32_t, kLanes> states;
+};
+
+// Two streams in step, each as `decode` does.
+void decode_segments_pair(DecodeSegments &first, DecodeSegments &second);
+
 // The lanes' states in a header: 4 bits of length, then the bits below the leading one.
 void write_states(BitWriter &bits, std::span<const uint32_t> states);
 void read_states(BitReader &bits, std::span<uint32_t> states);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <stdexcept>
 
@@ -22,7 +23,12 @@ constexpr size_t kAlphabet = 256;
 std::vector<uint8_t> encode_stepped(const uint8_t *symbols, const uint8_t *contexts, size_t n, size_t count) {
     if (n % rans_b::kLanes != 0 || n == 0) throw std::invalid_argument("stepped symbols come in rows of 32");
     std::vector<uint32_t> counts(count * kAlphabet);
-    for (size_t i = 0; i < n; ++i) ++counts[contexts[i] * kAlphabet + symbols[i]];
+    std::vector<uint32_t> odd(counts.size());  // a count raised twice in a row would wait for itself
+    for (size_t i = 0; i < n; i += 2) {
+        ++counts[contexts[i] * kAlphabet + symbols[i]];
+        ++odd[contexts[i + 1] * kAlphabet + symbols[i + 1]];
+    }
+    for (size_t k = 0; k < counts.size(); ++k) counts[k] += odd[k];
     const FittedTables fitted = fit_tables(counts, kAlphabet, kSteppedPrecision);
 
     std::vector<uint8_t> out;
@@ -43,18 +49,20 @@ std::vector<uint8_t> encode_stepped(const uint8_t *symbols, const uint8_t *conte
         rans_b::build_encode_table(freqs, &table[first]);
     }
 
-    std::vector<uint16_t> tables(n);
+    // Not filled with zeros first: that would take a good part of the time that coding takes.
+    const auto tables = std::make_unique_for_overwrite<uint16_t[]>(n);
     for (size_t i = 0; i < n; ++i) tables[i] = fitted.table_of[contexts[i]];
-    std::vector<uint8_t> stream(2 * n + 2 * rans_b::kRowBytes);
+    const size_t room_size = 2 * n + 2 * rans_b::kRowBytes;
+    const auto stream = std::make_unique_for_overwrite<uint8_t[]>(room_size);
     rans_b::EncodeJob<uint8_t> job{table.data(),
                                    kAlphabet,
                                    kSteppedPrecision,
                                    rans_b::kLanes,
                                    symbols,
-                                   tables.data(),
+                                   tables.get(),
                                    n,
-                                   stream.data(),
-                                   stream.data() + stream.size(),
+                                   stream.get(),
+                                   stream.get() + room_size,
                                    {}};
     const uint8_t *const begin = rans_b::encode(job);
     rans_b::write_states(bits, job.states);

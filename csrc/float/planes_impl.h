@@ -121,12 +121,14 @@ void with_format(const ElementFormat &format, bool delta, F &&f) {
     if (format.width == 8) typed.template operator()<uint64_t>();
 }
 
-void split_here(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *planes) {
+[[maybe_unused]] void split_here(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format,
+                                 uint8_t *planes) {
     with_format(format, base != nullptr,
                 [&]<class T, bool D, bool S, unsigned R>() { split_loop<T, D, S, R>(raw, base, n, planes); });
 }
 
-void join_here(const uint8_t *const *planes, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw) {
+[[maybe_unused]] void join_here(const uint8_t *const *planes, const uint8_t *base, size_t n, const ElementFormat &format,
+                                uint8_t *raw) {
     with_format(format, base != nullptr,
                 [&]<class T, bool D, bool S, unsigned R>() { join_loop<T, D, S, R>(planes, base, n, raw); });
 }

@@ -8,17 +8,11 @@
 
 #include "entropy/block.h"
 #include "entropy/error.h"
+#include "float/block_walk.h"
 
 namespace laconic::floats {
 
 namespace {
-
-// A block's size precedes it, in 3 bytes: a chunk's plane has at most kMostChunk + 1 bytes.
-constexpr size_t kSizeBytes = 3;
-
-void put_size(uint8_t *out, size_t size) {
-    for (size_t i = 0; i < kSizeBytes; ++i) out[i] = static_cast<uint8_t>(size >> (8 * i));
-}
 
 constexpr size_t kMostChunk = kChunk + kChunk / 2;  // what rounding to the nearest number of chunks can give
 
@@ -30,27 +24,6 @@ uint8_t *scratch() {
     thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kTogether * kMaxWidth * kMostChunk]);
     return planes.get();
 }
-
-// Walks the blocks of a payload with every size checked.
-class BlockWalk {
-public:
-    BlockWalk(const uint8_t *data, size_t size) : p_(data), end_(data + size) {}
-
-    std::pair<const uint8_t *, size_t> next() {
-        if (remaining() < kSizeBytes) throw CorruptData("the payload ends before a block");
-        const size_t size = p_[0] | size_t{p_[1]} << 8 | size_t{p_[2]} << 16;
-        p_ += kSizeBytes;
-        if (size == 0 || size > remaining()) throw CorruptData("a block reaches past the payload");
-        p_ += size;
-        return {p_ - size, size};
-    }
-
-    size_t remaining() const { return static_cast<size_t>(end_ - p_); }
-    const uint8_t *position() const { return p_; }
-
-private:
-    const uint8_t *p_, *end_;
-};
 
 bool is_raw(const uint8_t *block, size_t size, size_t n) {
     return size == n + 1 && std::string_view(entropy::block_form(block, size)) == "raw";

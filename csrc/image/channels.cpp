@@ -11,6 +11,7 @@
 namespace laconic::image {
 namespace {
 
+enum Form : uint8_t { kChannels = 0, kPalette = 1, kLattice = 2 };
 enum Kind : uint8_t { kCoded = 0, kConstant = 1, kMapped = 2, kLinear = 3 };
 
 unsigned bits_for(size_t values) { return std::max(1, static_cast<int>(std::bit_width(values - 1))); }
@@ -133,11 +134,11 @@ Grid grid_of(const std::vector<uint16_t> &values, unsigned bits) {
 
 }  // namespace
 
-// u8 1 and the palette, or u8 0 and each channel's kind.
-void simplify(Picture &picture, unsigned bits, ByteWriter &out) {
+// u8 form; the palette, or the lattice if there is one, and each channel's kind.
+void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out) {
     Palette palette = find_palette(picture);
     if (!palette.colours.empty() && palette.colours.size() > 1) {
-        out.put(1);
+        out.put(kPalette);
         out.put_varint(palette.colours.size());
         std::vector<uint8_t> bytes;
         for (size_t c = 0; c < picture.planes.size(); ++c)
@@ -149,7 +150,13 @@ void simplify(Picture &picture, unsigned bits, ByteWriter &out) {
         picture.planes[0].bits = bits_for(palette.colours.size());
         return;
     }
-    out.put(0);
+    ByteWriter lattice;
+    const bool found = find_lattice(picture, reversed, lattice) != Lattice::none;
+    out.put(found ? kLattice : kChannels);
+    if (found) {
+        const std::vector<uint8_t> bytes = lattice.take();
+        out.put_bytes(bytes.data(), bytes.size());
+    }
     std::vector<Plane> coded;
     const bool alone = picture.planes.size() < 3;
     for (Plane &plane : picture.planes) {
@@ -182,8 +189,17 @@ void simplify(Picture &picture, unsigned bits, ByteWriter &out) {
     picture.planes = std::move(coded);
 }
 
-Simplified::Simplified(ByteReader &in, size_t channels, unsigned bits)
-    : palette_(in.get() != 0), channels_(channels), bits_(bits) {
+Simplified::Simplified(ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels)
+    : channels_(channels), bits_(bits), reversed_(reversed) {
+    const uint8_t form = in.get();
+    palette_ = form == kPalette;
+    if (form > kLattice) throw CorruptData("image: no such form of channels");
+    if (form == kLattice) {
+        const uint8_t lattice = in.get();
+        if (lattice == 0 || lattice >= kLattices || channels < 3 || bits != 8) throw CorruptData("image: no such lattice");
+        lattice_ = static_cast<Lattice>(lattice);
+        exceptions_ = read_exceptions(in, pixels);
+    }
     if (palette_) {
         const size_t n = in.get_varint(), wide = bits > 8 ? 2 : 1;
         if (n < 2 || n > kMaxColours) throw CorruptData("image: a palette has an impossible number of colours");
@@ -254,6 +270,7 @@ void Simplified::restore(Picture &picture) const {
         }
     }
     picture.planes = std::move(planes);
+    if (lattice_ != Lattice::none) leave_lattice(picture, lattice_, reversed_, exceptions_);
 }
 
 }  // namespace laconic::image

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "image/byte_io.h"
+#include "image/lattice.h"
 #include "image/pixels.h"
 
 namespace laconic::image {
@@ -13,13 +14,13 @@ namespace laconic::image {
 constexpr size_t kMaxColours = 256;
 
 // Writes the description and leaves in `picture` the planes that must still be coded.
-void simplify(Picture &picture, unsigned bits, ByteWriter &out);
+void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out);
 
 // A description read back.
 class Simplified {
 public:
-    // CorruptData unless it is one for so many channels.
-    Simplified(ByteReader &in, size_t channels, unsigned bits);
+    // CorruptData unless it is one for so many channels and pixels.
+    Simplified(ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels);
 
     // The bits of each plane that is coded.
     const std::vector<unsigned> &coded() const { return coded_; }
@@ -34,10 +35,13 @@ private:
         uint32_t places = 0;           // of a grid
         std::vector<uint16_t> values;  // mapped: what the samples stand for; palette: this channel of each colour
     };
-    bool palette_;
+    bool palette_ = false;
+    Lattice lattice_ = Lattice::none;
+    std::vector<LatticeException> exceptions_;
     std::vector<Channel> channels_;
     std::vector<unsigned> coded_;
     unsigned bits_;
+    bool reversed_;
 };
 
 }  // namespace laconic::image

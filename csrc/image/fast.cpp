@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <memory>
 
 #include "entropy/block.h"
 #include "entropy/stepped_contexts.h"
@@ -13,7 +14,7 @@ namespace laconic::image {
 namespace {
 
 constexpr size_t kStripe = 64;    // rows that share a colour transform
-constexpr size_t kSampleRow = 8;  // of a stripe, every so manieth row is tried with each transform
+constexpr size_t kSampleRow = 16; // of a stripe, every so manieth row is tried with each transform
 
 size_t padded(size_t n) { return (n + 31) / 32 * 32; }
 
@@ -161,6 +162,10 @@ public:
 
     uint64_t residuals(size_t p, Sample *codes) { return kernels_.residuals(states_[p].row(), states_[p].north(), n_, codes); }
 
+    void predict_back(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes) {
+        kernels_.predict_back(rows, norths, codes, planes, n_);
+    }
+
     void next_row() {
         for (auto &s : states_) s.next_row();
     }
@@ -193,8 +198,7 @@ private:
 
 // The transform with the smallest residuals on some rows of the stripe; ties go to the first.
 template <typename Sample>
-Transform best_transform(const Picture &picture, size_t y, std::vector<Sample> &codes) {
-    RowCoder<Sample> coder(picture);
+Transform best_transform(RowCoder<Sample> &coder, const Picture &picture, size_t y, std::vector<Sample> &codes) {
     uint64_t best = UINT64_MAX;
     Transform found = Transform::none;
     for (unsigned t = 0; t < kTransforms; ++t) {
@@ -213,21 +217,24 @@ size_t stripe_count(const Picture &picture) { return picture.planes.size() < 3 ?
 
 template <typename Sample>
 std::vector<uint8_t> encode_as(const Picture &picture) {
-    RowCoder<Sample> coder(picture);
+    RowCoder<Sample> coder(picture), trial(picture);
     const size_t rows = picture.height * coder.planes(), step = coder.row_symbols();
-    std::vector<uint8_t> symbols(rows * step), contexts(rows * step), transforms;
+    const auto symbols = std::make_unique_for_overwrite<uint8_t[]>(rows * step);
+    const auto contexts = std::make_unique_for_overwrite<uint8_t[]>(rows * step);
+    std::vector<uint8_t> transforms;
     std::vector<Sample> codes(step);
     RawBits low_bits;
-    uint8_t *symbol = symbols.data(), *context = contexts.data();
+    uint8_t *symbol = symbols.get(), *context = contexts.get();
     for (size_t y = 0; y < picture.height; ++y) {
         if (y % kStripe == 0 && coder.planes() >= 3) {
-            const Transform t = best_transform(picture, y, codes);
+            const Transform t = best_transform(trial, picture, y, codes);
             transforms.push_back(static_cast<uint8_t>(t));
             coder.begin_stripe(t, picture, y);
         }
         coder.load_row(picture, y);
         for (size_t p = 0; p < coder.planes(); ++p, symbol += step, context += step) {
             std::memcpy(context, coder.contexts(p), step);
+            std::memset(symbol + picture.width, 0, step - picture.width);
             if constexpr (sizeof(Sample) == 1) {
                 coder.residuals(p, symbol);
             } else {
@@ -248,7 +255,7 @@ std::vector<uint8_t> encode_as(const Picture &picture) {
         block.resize(entropy::encode_block(transforms.data(), transforms.size(), block.data()));
         out.put_sized(block);
     }
-    out.put_sized(entropy::encode_stepped(symbols.data(), contexts.data(), symbols.size(), kPadContext + 1));
+    out.put_sized(entropy::encode_stepped(symbols.get(), contexts.get(), rows * step, kPadContext + 1));
     if constexpr (sizeof(Sample) == 2) {
         const std::vector<uint8_t> bits = low_bits.finish();
         out.put_bytes(bits.data(), bits.size());
@@ -300,7 +307,8 @@ void decode_as(ByteReader &in, Picture &picture) {
             rows[p] = coder.state(p).row();
             norths[p] = coder.state(p).north();
         }
-        predict_back(rows.data(), norths.data(), codes.data(), planes, picture.width);
+        for (size_t p = 0; p < planes; p += 4)
+            coder.predict_back(rows.data() + p, norths.data() + p, codes.data() + p, std::min<size_t>(4, planes - p));
         coder.store_row(picture, y);
         coder.next_row();
     }

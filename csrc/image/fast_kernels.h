@@ -25,6 +25,8 @@ struct RowKernels {
     void (*untransform)(Transform t, const Sample *const *in, size_t n, uint16_t *const *rgb);
     // Zigzag codes of the residuals, and their sum of magnitudes.
     uint64_t (*residuals)(const Sample *row, const Sample *north, size_t n, Sample *codes);
+    // Undoes the prediction of a row of up to four planes. The samples before the rows must be there.
+    void (*predict_back)(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes, size_t n);
 };
 
 struct ContextKernels {
@@ -35,17 +37,13 @@ struct ContextKernels {
     void (*magnitudes)(const uint8_t *codes, size_t n, uint8_t *magnitudes);
 };
 
-constexpr unsigned kAlone = 12, kLevels = 6;                // of contexts without and with a plane before
-constexpr unsigned kContexts = kAlone + kLevels * kLevels;  // 48
+constexpr unsigned kAlone = 10, kLevels = 4;                // of contexts without and with a plane before
+constexpr unsigned kContexts = kAlone + kLevels * kLevels;  // 26
 constexpr unsigned kPadContext = kContexts;
 
 template <typename Sample>
 const RowKernels<Sample> &row_kernels();
 const ContextKernels &context_kernels();
-
-// Undoes the prediction of a row of each plane. The rows before must lie before `rows`, with margins filled.
-template <typename Sample>
-void predict_back(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes, size_t n);
 
 #if defined(LACONIC_X86)
 extern const RowKernels<uint8_t> kRowAvx2_8, kRowAvx512_8;

@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include "image/fast_kernels_impl.h"
 
 namespace laconic::image {
@@ -7,3 +9,5 @@ const RowKernels<uint16_t> kRowAvx2_16 = kRows<uint16_t>;
 const ContextKernels kContextAvx2 = kContextRows;
 
 }  // namespace laconic::image
+
+#endif

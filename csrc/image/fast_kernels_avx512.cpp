@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include "image/fast_kernels_impl.h"
 
 namespace laconic::image {
@@ -7,3 +9,5 @@ const RowKernels<uint16_t> kRowAvx512_16 = kRows<uint16_t>;
 const ContextKernels kContextAvx512 = kContextRows;
 
 }  // namespace laconic::image
+
+#endif

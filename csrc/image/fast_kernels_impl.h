@@ -119,11 +119,50 @@ uint64_t residual_row(const Sample *row, const Sample *north, size_t n, Sample *
     return sum;
 }
 
-constexpr int kAloneSteps[kAlone - 1] = {1, 3, 6, 9, 13, 18, 25, 34, 48, 70, 110};
-constexpr int kLevelSteps[kLevels - 1] = {2, 7, 14, 28, 60};
+// A sample of each plane in one vector: every sample waits for the one before it, so a plane alone would mostly wait.
+using Four [[gnu::vector_size(16)]] = int32_t;
+
+inline Four smaller(Four a, Four b) { return a < b ? a : b; }
+inline Four larger(Four a, Four b) { return a < b ? b : a; }
+
+template <typename Sample>
+void predict_back_row(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes, size_t n) {
+    constexpr size_t kBlock = 64;
+    Four north[kBlock], error[kBlock], value[kBlock];
+    // Absent planes repeat the first.
+    const auto plane = [&](size_t p) { return p < planes ? p : 0; };
+    const Sample *const n0 = norths[0], *const n1 = norths[plane(1)], *const n2 = norths[plane(2)], *const n3 = norths[plane(3)];
+    const Sample *const c0 = codes[0], *const c1 = codes[plane(1)], *const c2 = codes[plane(2)], *const c3 = codes[plane(3)];
+    Four w = {rows[0][-1], rows[plane(1)][-1], rows[plane(2)][-1], rows[plane(3)][-1]}, nw = {n0[-1], n1[-1], n2[-1], n3[-1]};
+    constexpr int32_t kMask = static_cast<Sample>(-1);
+    const Four mask = {kMask, kMask, kMask, kMask};
+    for (size_t begin = 0; begin < n; begin += kBlock) {
+        const size_t count = n - begin < kBlock ? n - begin : kBlock;
+        for (size_t x = 0; x < count; ++x) {
+            north[x] = Four{n0[begin + x], n1[begin + x], n2[begin + x], n3[begin + x]};
+            error[x] = Four{c0[begin + x], c1[begin + x], c2[begin + x], c3[begin + x]};
+        }
+        for (size_t x = 0; x < count; ++x) error[x] = (error[x] >> 1) ^ -(error[x] & 1);
+        for (size_t x = 0; x < count; ++x) {
+            const Four above = north[x];
+            const Four prediction = larger(smaller(w + (above - nw), larger(w, above)), smaller(w, above));
+            w = (prediction + error[x]) & mask;
+            nw = above;
+            value[x] = w;
+        }
+        for (size_t p = 0; p < planes; ++p) {
+            Sample *const __restrict row = rows[p] + begin;
+            const int32_t *const from = reinterpret_cast<const int32_t *>(value) + p;
+            for (size_t x = 0; x < count; ++x) row[x] = static_cast<Sample>(from[4 * x]);
+        }
+    }
+}
+
+constexpr int kAloneSteps[kAlone - 1] = {1, 4, 8, 13, 19, 28, 40, 60, 100};
+constexpr int kLevelSteps[kLevels - 1] = {3, 10, 28};
 // Of wide planes, whose magnitudes are tokens.
-constexpr int kAloneStepsWide[kAlone - 1] = {4, 12, 24, 36, 50, 66, 82, 100, 120, 140, 165};
-constexpr int kLevelStepsWide[kLevels - 1] = {8, 30, 55, 85, 120};
+constexpr int kAloneStepsWide[kAlone - 1] = {4, 14, 28, 44, 62, 82, 105, 130, 160};
+constexpr int kLevelStepsWide[kLevels - 1] = {20, 55, 100};
 
 template <unsigned N>
 void levels(const int *steps, const int16_t *s, size_t n, uint8_t scale, const uint8_t *add, uint8_t *out) {
@@ -163,7 +202,8 @@ void magnitude_row(const uint8_t *codes, size_t n, uint8_t *magnitudes) {
 }
 
 template <typename Sample>
-constexpr RowKernels<Sample> kRows = {transform_row<Sample>, untransform_row<Sample>, residual_row<Sample>};
+constexpr RowKernels<Sample> kRows = {transform_row<Sample>, untransform_row<Sample>, residual_row<Sample>,
+                                         predict_back_row<Sample>};
 constexpr ContextKernels kContextRows = {context_row, magnitude_row};
 
 }  // namespace

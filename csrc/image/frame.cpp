@@ -52,7 +52,7 @@ std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const PixelFo
     put_padding(out, raw, format, height);
     Picture picture(format.columns(), height, format.channels, format.bits);
     read_rows(raw, format, picture);
-    simplify(picture, format.bits, out);
+    simplify(picture, format.bits, format.reversed, out);
     if (!picture.planes.empty()) {
         const std::vector<uint8_t> coded = method == Method::fast ? encode_fast(picture) : encode_mixed(picture);
         out.put_bytes(coded.data(), coded.size());
@@ -67,8 +67,8 @@ void decode_frame(const uint8_t *payload, size_t payload_size, const PixelFormat
     if (height == 0) throw CorruptData("image: no whole row");
     std::memcpy(raw + size - tail, in.get_bytes(tail), tail);
     get_padding(in, format, height, raw);
-    const Simplified simplified(in, format.channels, format.bits);
     const size_t width = format.columns();
+    const Simplified simplified(in, format.channels, format.bits, format.reversed, width * height);
     Picture picture(width, height, 0, format.bits);
     for (const unsigned bits : simplified.coded()) {
         Plane plane;

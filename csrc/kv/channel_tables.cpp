@@ -38,9 +38,19 @@ std::vector<uint8_t> group_channels(const uint8_t *symbols, size_t rows, size_t 
 ChannelTables fit_channels(const uint8_t *symbols, size_t rows, size_t channels, bool drop_sign, size_t groups,
                            unsigned precision) {
     const std::vector<uint8_t> group_of = group_channels(symbols, rows, channels, drop_sign, groups);
-    std::vector<uint32_t> counts(kMaxTables * 256);
-    for (size_t row = 0; row < rows; ++row)
-        for (size_t c = 0; c < channels; ++c) ++counts[size_t{group_of[c]} << 8 | symbols[row * channels + c]];
+    // Two sets of counts in turn: equal neighbours do not wait for each other's increment.
+    std::vector<uint32_t> counts(kMaxTables * 256), others(kMaxTables * 256);
+    const size_t n = rows * channels;
+    for (size_t row = 0; row < n; row += channels) {
+        const uint8_t *const symbol = symbols + row;
+        size_t c = 0;
+        for (; c + 1 < channels; c += 2) {
+            ++counts[size_t{group_of[c]} << 8 | symbol[c]];
+            ++others[size_t{group_of[c + 1]} << 8 | symbol[c + 1]];
+        }
+        if (c < channels) ++counts[size_t{group_of[c]} << 8 | symbol[c]];
+    }
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] += others[i];
 
     ChannelTables result;
     for (size_t i = 0; i < counts.size(); ++i)

@@ -4,13 +4,15 @@
 #include <cstring>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 
 #include "entropy/block.h"
-#include "entropy/contexts.h"
+#include "entropy/rans_b.h"
 #include "entropy/tables.h"
 #include "float/planes.h"
 #include "kv/channel_tables.h"
 #include "kv/repeated_rows.h"
+#include "kv/symbol_rows.h"
 
 namespace laconic::kv {
 namespace {
@@ -22,25 +24,12 @@ unsigned precision_for(size_t symbols) { return symbols < kManySymbols ? 11 : 12
 // The exponent fills the first plane: csrc/float/planes.h. A byte is a plane as it is.
 floats::ElementFormat planes_of(const SegmentFormat &format) { return {format.width, format.width > 1 ? 1u : 0u, false}; }
 
-// Buffers that the segments of one thread share.
-struct Scratch {
-    Bytes planes;
-    std::vector<uint16_t> contexts;
-
-    static Scratch &mine() {
-        thread_local Scratch scratch;
-        return scratch;
-    }
-
-    // The table of each symbol: rows alike.
-    const uint16_t *repeat(std::span<const uint8_t> table_of, size_t n) {
-        if (contexts.size() < n) contexts.resize(n);
-        size_t filled = table_of.size();
-        std::copy(table_of.begin(), table_of.end(), contexts.begin());
-        for (; filled < n; filled *= 2) std::copy_n(contexts.data(), std::min(filled, n - filled), contexts.data() + filled);
-        return contexts.data();
-    }
-};
+// Planes of the segments of one thread.
+uint8_t *scratch(size_t size) {
+    thread_local Bytes planes;
+    if (planes.size() < size) planes.resize(size);
+    return planes.data();
+}
 
 void put_tables(Bytes &out, const ChannelTables &tables, unsigned precision) {
     out.push_back(static_cast<uint8_t>(precision));
@@ -81,21 +70,20 @@ ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
     return tables;
 }
 
+bool is_raw(const ByteReader &block, size_t n) {
+    return block.remaining() == n + 1 && std::string_view(entropy::block_form(block.position(), n + 1)) == "raw";
+}
+
 // Method 1: rows, at least one, and nothing after them.
 void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
     const size_t n = rows * format.channels;
-    Scratch &scratch = Scratch::mine();
-    scratch.planes.resize(std::max(scratch.planes.size(), n * format.width));
-    uint8_t *const planes = scratch.planes.data();
+    uint8_t *const planes = scratch(n * format.width);
     floats::split_planes(raw, nullptr, n, planes_of(format), planes);
 
     const unsigned precision = precision_for(n);
     const ChannelTables tables = fit_channels(planes, rows, format.channels, format.width == 1, groups, precision);
     put_tables(out, tables, precision);
-    Bytes coded;
-    entropy::ContextTables<uint8_t>(tables.freqs, tables.alphabet, precision)
-        .encode(planes, scratch.repeat(tables.table_of, n), n, coded);
-    put_sized(out, coded.data(), coded.size());
+    put_symbols(out, planes, rows, tables, precision);
 
     Bytes block;
     for (size_t k = 1; k < format.width; ++k) {
@@ -107,18 +95,16 @@ void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentForma
 void decode_rows(ByteReader &in, const SegmentFormat &format, uint8_t *raw, size_t rows) {
     const size_t n = rows * format.channels;
     unsigned precision = 0;
-    ChannelTables tables = get_tables(in, format.channels, precision);
-    Scratch &scratch = Scratch::mine();
-    scratch.planes.resize(std::max(scratch.planes.size(), n * format.width));
-    uint8_t *const planes = scratch.planes.data();
-    const uint16_t *const contexts = scratch.repeat(tables.table_of, n);
-    const ByteReader coded = in.get_sized();
-    entropy::ContextTables<uint8_t>(std::move(tables.freqs), tables.alphabet, precision)
-        .decode(coded.position(), coded.remaining(), contexts, planes, n);
-
+    const ChannelTables tables = get_tables(in, format.channels, precision);
+    uint8_t *const planes = scratch(n * format.width);
+    get_symbols(in, planes, rows, tables, precision);
     const uint8_t *plane[floats::kMaxWidth] = {planes};
     for (size_t k = 1; k < format.width; ++k) {
         const ByteReader block = in.get_sized();
+        if (is_raw(block, n)) {
+            plane[k] = block.position() + 1;  // noise is joined from where it lies
+            continue;
+        }
         uint8_t *const symbols = planes + k * n;
         entropy::decode_block(block.position(), block.remaining(), symbols, n);
         plane[k] = symbols;

@@ -6,16 +6,30 @@
 #include <utility>
 
 #include "kv/lossless.h"
+#include "kv/row_kernels.h"
 
 namespace laconic::kv {
 namespace {
 
-// Rounds |z| up from .55 on: towards 0 more often than to nearest, as short codes are worth it at low rates.
-constexpr float kRounding = 0.45f;
-constexpr float kLargestIndex = 0x1p+24f;
-
 uint32_t zigzag(int32_t x) { return static_cast<uint32_t>(x) << 1 ^ static_cast<uint32_t>(x >> 31); }
 int32_t unzigzag(uint32_t z) { return static_cast<int32_t>(z >> 1 ^ (0u - (z & 1))); }
+
+// A row's indices from its symbols and, where these say so, from what follows the symbols.
+void get_indices(const uint8_t *symbols, ByteReader &in, std::vector<int32_t> &indices) {
+    uint8_t greatest = 0;
+    for (size_t k = 0; k < indices.size(); ++k) {
+        greatest = std::max(greatest, symbols[k]);
+        indices[k] = unzigzag(symbols[k]);
+    }
+    if (greatest < kLarge) return;
+    for (size_t k = 0; k < indices.size(); ++k) {
+        if (symbols[k] < kLarge) continue;
+        if (symbols[k] > kLarge) throw CorruptData("kv: an index is no index");
+        const size_t more = in.get_varint();
+        if (more > size_t{1} << 26) throw CorruptData("kv: an index is too large");
+        indices[k] = unzigzag(kLarge + static_cast<uint32_t>(more));
+    }
+}
 
 // The rows of a segment that are coded exactly, side by side.
 Bytes gather_exact(const uint8_t *raw, size_t rows, size_t row_bytes, ExactRows exact) {
@@ -51,43 +65,8 @@ Quantiser::Quantiser(QuantiserSpec spec) : spec_(std::move(spec)) {
     tables_needed_ = size_t{*std::max_element(spec_.table_of.begin(), spec_.table_of.end())} + 1;
 }
 
-void Quantiser::quantise(const float *row, int32_t *indices, std::vector<float> &room) const {
-    const size_t n = spec_.channels, block = spec_.block;
-    room.assign(n, 0.0f);
-    if (block == 0) {
-        for (size_t k = 0; k < n; ++k) room[k] = row[k] - spec_.mean[k];
-    } else {
-        for (size_t j = 0; j < n; ++j) {
-            const float centred = row[j] - spec_.mean[j];
-            const float *const shares = &transposed_[j * block];
-            float *const components = &room[j / block * block];
-            for (size_t k = 0; k < block; ++k) components[k] += centred * shares[k];
-        }
-    }
-    for (size_t k = 0; k < n; ++k) {
-        const float magnitude = std::floor(std::fabs(room[k]) / spec_.step[k] + kRounding);
-        if (!(magnitude < kLargestIndex))
-            throw std::invalid_argument("a value is not finite, or too large for the profile's steps");
-        const auto index = static_cast<int32_t>(magnitude);
-        indices[k] = room[k] < 0 ? -index : index;
-    }
-}
-
-// A component whose index is 0 adds nothing.
-void Quantiser::reconstruct(const int32_t *indices, float *row) const {
-    const size_t n = spec_.channels, block = spec_.block;
-    std::copy(spec_.mean.begin(), spec_.mean.end(), row);
-    for (size_t k = 0; k < n; ++k) {
-        if (indices[k] == 0) continue;
-        const float value = static_cast<float>(indices[k]) * spec_.step[k];
-        if (block == 0) {
-            row[k] += value;
-            continue;
-        }
-        const float *const shares = &spec_.basis[k * block];
-        float *const channels = &row[k / block * block];
-        for (size_t j = 0; j < block; ++j) channels[j] += value * shares[j];
-    }
+RowShape Quantiser::row_shape() const {
+    return {spec_.channels, spec_.block, spec_.mean.data(), spec_.step.data(), spec_.basis.data(), transposed_.data()};
 }
 
 std::vector<uint16_t> Quantiser::contexts(size_t rows) const {
@@ -113,23 +92,27 @@ Bytes Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t
     }
     const size_t coarse = rows - exact.first - exact.last;
     if (coarse == 0) return out;
-    const Turns turns(spec_.rotary, position + exact.first, coarse);
+    const Turns &turns = Turns::of(spec_.rotary, position + exact.first, coarse);
+    const RowKernels &kernels = row_kernels();
+    const RowShape shape = row_shape();
     Bytes symbols(coarse * n), large;
-    std::vector<float> row(n), room;
+    std::vector<float> row(n), room(n);
     std::vector<int32_t> indices(n);
     for (size_t i = 0; i < coarse; ++i) {
         const size_t at = (exact.first + i) * row_bytes;
-        load_row(raw + at, n, element, row.data());
-        turns.apply(row.data(), n, i, false);
-        quantise(row.data(), indices.data(), room);
+        const RowTurn turn = turns.row(spec_.rotary, i);
+        kernels.load(raw + at, n, element, row.data());
+        kernels.turn(turn, false, row.data(), n);
+        if (!kernels.quantise(shape, row.data(), room.data(), indices.data()))
+            throw std::invalid_argument("a value is not finite, or too large for the profile's steps");
         for (size_t k = 0; k < n; ++k) {
             const uint32_t code = zigzag(indices[k]);
             symbols[i * n + k] = static_cast<uint8_t>(std::min(code, kLarge));
             if (code >= kLarge) put_varint(large, code - kLarge);
         }
-        reconstruct(indices.data(), row.data());
-        turns.apply(row.data(), n, i, true);
-        store_row(row.data(), n, element, reconstructed + at);
+        kernels.reconstruct(shape, indices.data(), row.data());
+        kernels.turn(turn, true, row.data(), n);
+        kernels.store(row.data(), n, element, reconstructed + at);
     }
     Bytes coded;
     tables.encode(symbols.data(), contexts(coarse).data(), symbols.size(), coded);
@@ -156,23 +139,16 @@ void Quantiser::decode(const uint8_t *data, size_t size, Element element, size_t
         const ByteReader coded = in.get_sized();
         Bytes symbols(coarse * n);
         tables.decode(coded.position(), coded.remaining(), contexts(coarse).data(), symbols.data(), symbols.size());
-        const Turns turns(spec_.rotary, position + exact.first, coarse);
+        const Turns &turns = Turns::of(spec_.rotary, position + exact.first, coarse);
+        const RowKernels &kernels = row_kernels();
+        const RowShape shape = row_shape();
         std::vector<float> row(n);
         std::vector<int32_t> indices(n);
         for (size_t i = 0; i < coarse; ++i) {
-            for (size_t k = 0; k < n; ++k) {
-                uint32_t code = symbols[i * n + k];
-                if (code > kLarge) throw CorruptData("kv: an index is no index");
-                if (code == kLarge) {
-                    const size_t more = in.get_varint();
-                    if (more > size_t{1} << 26) throw CorruptData("kv: an index is too large");
-                    code += static_cast<uint32_t>(more);
-                }
-                indices[k] = unzigzag(code);
-            }
-            reconstruct(indices.data(), row.data());
-            turns.apply(row.data(), n, i, true);
-            store_row(row.data(), n, element, raw + (exact.first + i) * row_bytes);
+            get_indices(&symbols[i * n], in, indices);
+            kernels.reconstruct(shape, indices.data(), row.data());
+            kernels.turn(turns.row(spec_.rotary, i), true, row.data(), n);
+            kernels.store(row.data(), n, element, raw + (exact.first + i) * row_bytes);
         }
     }
     if (in.remaining() != 0) throw CorruptData("kv: bytes are left");

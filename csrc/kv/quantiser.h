@@ -53,8 +53,7 @@ public:
     size_t tables_needed() const { return tables_needed_; }
 
 private:
-    void quantise(const float *row, int32_t *indices, std::vector<float> &room) const;
-    void reconstruct(const int32_t *indices, float *row) const;
+    RowShape row_shape() const;
     std::vector<uint16_t> contexts(size_t rows) const;
 
     QuantiserSpec spec_;

@@ -48,31 +48,23 @@ void Rotary::check(size_t channels) const {
         if (!(std::fabs(frequency) <= 64)) throw std::invalid_argument("a rotary frequency is above 64 radians a token");
 }
 
-Turns::Turns(const Rotary &rotary, size_t position, size_t rows) : rotary_(rotary) {
-    const size_t pairs = rotary.frequencies.size();
+const Turns &Turns::of(const Rotary &rotary, size_t position, size_t rows) {
     if (position >> 40 != 0) throw std::invalid_argument("positions lie below 2^40");
-    cosines_.reserve(rows * pairs);
-    sines_.reserve(rows * pairs);
+    thread_local Turns last;
+    if (last.frequencies_ == rotary.frequencies && last.position_ == position && last.rows_ >= rows) return last;
+    last = {};
+    last.cosines_.reserve(rows * rotary.frequencies.size());
+    last.sines_.reserve(rows * rotary.frequencies.size());
     for (size_t row = 0; row < rows; ++row)
         for (const double frequency : rotary.frequencies) {
             const SinCos turn = sin_cos(static_cast<double>(position + row) * frequency);
-            cosines_.push_back(static_cast<float>(turn.cosine));
-            sines_.push_back(static_cast<float>(turn.sine));
+            last.cosines_.push_back(static_cast<float>(turn.cosine));
+            last.sines_.push_back(static_cast<float>(turn.sine));
         }
-}
-
-void Turns::apply(float *row_values, size_t channels, size_t row, bool forward) const {
-    const size_t pairs = rotary_.frequencies.size();
-    if (pairs == 0) return;
-    const float *const cosines = &cosines_[row * pairs], *const sines = &sines_[row * pairs];
-    const size_t step = rotary_.neighbours ? 2 : 1, partner = rotary_.neighbours ? 1 : pairs;
-    for (float *head = row_values; head < row_values + channels; head += rotary_.head)
-        for (size_t i = 0; i < pairs; ++i) {
-            float &a = head[step * i], &b = head[step * i + partner];
-            const float c = cosines[i], s = forward ? sines[i] : -sines[i], x = a, y = b;
-            a = x * c - y * s;
-            b = x * s + y * c;
-        }
+    last.frequencies_ = rotary.frequencies;
+    last.position_ = position;
+    last.rows_ = rows;
+    return last;
 }
 
 }  // namespace laconic::kv

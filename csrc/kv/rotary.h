@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "kv/row_kernels.h"
+
 namespace laconic::kv {
 
 struct Rotary {
@@ -17,17 +19,21 @@ struct Rotary {
     void check(size_t channels) const;  // std::invalid_argument
 };
 
-// The turns of `rows` tokens from `position` on.
+// Cosines and sines of `rows` tokens from `position` on, by row and pair. Layers are coded one after the other, and all turn
+// alike: a thread keeps those that it computed last.
 class Turns {
 public:
-    Turns(const Rotary &rotary, size_t position, size_t rows);
+    static const Turns &of(const Rotary &rotary, size_t position, size_t rows);
 
-    // Turns the pairs of every head in a row; forward: as the model does, else back.
-    void apply(float *row_values, size_t channels, size_t row, bool forward) const;
+    RowTurn row(const Rotary &rotary, size_t i) const {
+        const size_t pairs = frequencies_.size();
+        return {rotary.head, pairs, rotary.neighbours, cosines_.data() + i * pairs, sines_.data() + i * pairs};
+    }
 
 private:
-    const Rotary &rotary_;
-    std::vector<float> cosines_, sines_;  // by row and pair
+    std::vector<double> frequencies_;
+    size_t position_ = 0, rows_ = 0;
+    std::vector<float> cosines_, sines_;
 };
 
 }  // namespace laconic::kv

@@ -41,7 +41,10 @@ struct Builder {
             slot = ++table.count;
             table.n0[s] = static_cast<uint8_t>(n0);
             table.n1[s] = static_cast<uint8_t>(n1);
-            table.initial[s] = static_cast<uint16_t>((65536 * (2 * n1 + 1)) / (2 * (n0 + n1) + 2));
+            table.worth[s] = static_cast<uint8_t>(n0 + n1);
+            table.initial[s] =
+                static_cast<uint16_t>(n0 == 0 || n1 == 0 ? 65536 * (10 * n1 + 1) / (10 * (n0 + n1) + 2)
+                                                         : 65536 * (10 * n1 + 3 + 6 * last) / (10 * (n0 + n1) + 12));
         }
         return slot - 1;
     }
@@ -59,8 +62,8 @@ HistoryTable build() {
             while (next < 42 && round_down(next) == n) ++next;
             return std::min(next, 42);
         };
-        builder.table.next[static_cast<size_t>(s)][0] = static_cast<uint8_t>(builder.find(up(n0), discount(n1), 0));
-        builder.table.next[static_cast<size_t>(s)][1] = static_cast<uint8_t>(builder.find(discount(n0), up(n1), 1));
+        builder.table.next[0][static_cast<size_t>(s)] = static_cast<uint8_t>(builder.find(up(n0), discount(n1), 0));
+        builder.table.next[1][static_cast<size_t>(s)] = static_cast<uint8_t>(builder.find(discount(n0), up(n1), 1));
     }
     return builder.table;
 }

@@ -25,24 +25,25 @@ constexpr uint64_t multiply_q62(uint64_t a, uint64_t b) {
     return high << 2 | (middle & 0xffffffff) >> 30;
 }
 
-constexpr std::array<uint16_t, 2 * kLogitMax + 1> make_squash() {
+template <int kMax>
+constexpr std::array<uint16_t, 2 * kMax + 1> make_squash() {
     constexpr uint64_t one = uint64_t{1} << 62;
     constexpr uint64_t step = 4593706758521714574;  // e^(-1/256) * 2^62
-    std::array<uint16_t, 2 * kLogitMax + 1> table{};
+    std::array<uint16_t, 2 * kMax + 1> table{};
     uint64_t power = one;  // e^(-x/256)
-    for (int x = 0; x <= kLogitMax; ++x) {
+    for (int x = 0; x <= kMax; ++x) {
         // 65536 / (1 + power), rounded, with power to 40 bits.
         const uint64_t denominator = (uint64_t{1} << 40) + (power >> 22);
         uint64_t p = ((uint64_t{1} << 57) / denominator + 1) >> 1;
         if (p > 65535) p = 65535;
-        table[static_cast<size_t>(kLogitMax + x)] = static_cast<uint16_t>(p);
-        table[static_cast<size_t>(kLogitMax - x)] = static_cast<uint16_t>(65536 - p);
+        table[static_cast<size_t>(kMax + x)] = static_cast<uint16_t>(p);
+        table[static_cast<size_t>(kMax - x)] = static_cast<uint16_t>(65536 - p);
         power = multiply_q62(power, step);
     }
     return table;
 }
 
-inline constexpr auto kSquash = make_squash();
+inline constexpr auto kSquash = make_squash<kLogitMax>();
 
 constexpr std::array<int16_t, 4096> make_stretch() {
     std::array<int16_t, 4096> table{};

@@ -1,93 +1,69 @@
-// A mixer: a weighted sum of logits, its weights trained online by the coding error (PAQ7, M. Mahoney 2005).
+// Two layers of mixers: weighted sums of logits, their weights trained online by the coding error (PAQ7, M. Mahoney 2005).
 //
-// Exactly: inputs are int16 in [-2047, 2047], weights int16 with 16384 = 1.0.
-//     output = clamp(sum over pairs of ((x[i] w[i] + x[i+1] w[i+1]) >> 8) >> 6, -2047, 2047)         shifts are arithmetic
-//     step   = clamp(((bit << 16) - squash(output)) * rate >> 10, -32767, 32767)
+// Exactly: inputs are int16 in [-3071, 3071], weights int16 with 16384 = 1.0.
+//     output = clamp(sum over pairs of ((x[i] w[i] + x[i+1] w[i+1]) >> 8) >> 6, -3071, 3071)         shifts are arithmetic
+//     step   = ((bit << 16) - probability_of(output)) * rate >> 10                                             rate <= 511
 //     w[i]   = saturate16(w[i] + ((x[i] * step + 2^14) >> 15))
-// No sum leaves 32 bits, so kernels for every instruction set give the same numbers.
+// The second layer does the same with the outputs of the first. No sum leaves 32 bits, so kernels for every instruction set give
+// the same numbers.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
-#if defined(LACONIC_X86)
-#include <immintrin.h>
-#endif
+#include <numeric>
 
-#include "mixing/logistic.h"
+#include "mixing/kernels.h"
+#include "mixing/large_array.h"
+#include "mixing/logit.h"
 
 namespace laconic::mixing {
 
 constexpr int16_t kWeightOne = 16384;
 
-struct ScalarKernel {
-    template <size_t Inputs>
-    static int32_t dot(const int16_t *x, const int16_t *w) {
-        int32_t sum = 0;
-        for (size_t i = 0; i < Inputs; i += 2) sum += (x[i] * w[i] + x[i + 1] * w[i + 1]) >> 8;
-        return sum;
-    }
-
-    template <size_t Inputs>
-    static void train(const int16_t *x, int16_t *w, int32_t step) {
-        for (size_t i = 0; i < Inputs; ++i)
-            w[i] = static_cast<int16_t>(std::clamp(w[i] + ((x[i] * step + (1 << 14)) >> 15), -32768, 32767));
-    }
-};
-
-#if defined(LACONIC_X86)
-// Compiled for AVX2 by attribute, to be inlined into callers that have it too.
-struct Avx2Kernel {
-    template <size_t Inputs>
-    [[gnu::target("avx2")]] static int32_t dot(const int16_t *x, const int16_t *w) {
-        __m256i sum = _mm256_setzero_si256();
-        for (size_t i = 0; i < Inputs; i += 16) {
-            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(x + i));
-            const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + i));
-            sum = _mm256_add_epi32(sum, _mm256_srai_epi32(_mm256_madd_epi16(a, b), 8));
-        }
-        __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-        half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
-        return _mm_cvtsi128_si32(half);
-    }
-
-    template <size_t Inputs>
-    [[gnu::target("avx2")]] static void train(const int16_t *x, int16_t *w, int32_t step) {
-        const __m256i s = _mm256_set1_epi16(static_cast<int16_t>(step));
-        for (size_t i = 0; i < Inputs; i += 16) {
-            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(x + i));
-            __m256i *const at = reinterpret_cast<__m256i *>(w + i);
-            _mm256_storeu_si256(at, _mm256_adds_epi16(_mm256_loadu_si256(at), _mm256_mulhrs_epi16(a, s)));
-        }
-    }
-};
-#endif
-
-template <size_t Inputs, class Kernel>
-class Mixer {
-    static_assert(Inputs % 16 == 0, "pad the inputs with zeros");
+// `Sets` weight vectors, each chosen from its own table by a context, then one vector over their outputs.
+template <size_t Inputs, size_t Sets, class Kernel>
+class MixerLayers {
+    static_assert(Inputs % 32 == 0 && Sets % 4 == 0 && Sets <= 8, "pad the inputs with zeros");
 
 public:
-    Mixer(size_t sets, int16_t weight) : weights_(sets * Inputs, weight) {}
+    // contexts[s]: how many weight vectors set s has.
+    MixerLayers(const std::array<size_t, Sets> &contexts, size_t final_contexts, int16_t first_weight)
+        : weights_(std::accumulate(contexts.begin(), contexts.end(), size_t{0}) * Inputs), final_(final_contexts * 8) {
+        size_t total = 0;
+        for (size_t s = 0; s < Sets; ++s) start_[s] = total * Inputs, total += contexts[s];
+        std::fill_n(weights_.data(), weights_.size(), first_weight);
+        std::fill_n(final_.data(), final_.size(), static_cast<int16_t>(kWeightOne / Sets));
+    }
 
-    // The logit that weight set `set` gives to `inputs` (32-byte aligned).
-    int mix(const int16_t *inputs, size_t set) {
-        chosen_ = weights_.data() + set * Inputs;
-        output_ = std::clamp(Kernel::template dot<Inputs>(inputs, chosen_) >> 6, -kLogitMax, kLogitMax);
+    // Where the inputs go.
+    int16_t *inputs() { return inputs_.data(); }
+    void select(size_t set, size_t context) { chosen_[set] = weights_.data() + start_[set] + context * Inputs; }
+
+    // The logit of the next bit.
+    int mix(size_t final_context) {
+        Kernel::template mix<Inputs, Sets>(inputs_.data(), chosen_.data(), layer_.data());
+        final_chosen_ = &final_[final_context * 8];
+        output_ = std::clamp(Kernel::dot_eight(layer_.data(), final_chosen_) >> 6, -kLogitBound, kLogitBound);
         return output_;
     }
 
-    // After the bit is known.
-    void train(const int16_t *inputs, int bit, int32_t rate) {
-        const int32_t error = (bit << kProbabilityBits) - squash(output_);
-        Kernel::template train<Inputs>(inputs, chosen_, std::clamp((error * rate) >> 10, -32767, 32767));
+    void train(int bit, int32_t rate, int32_t final_rate) {
+        const int32_t target = bit << kProbabilityBits;
+        for (size_t s = 0; s < Sets; ++s)
+            Kernel::template train<Inputs>(inputs_.data(), chosen_[s], ((target - probability_of(layer_[s])) * rate) >> 10);
+        const int32_t step = ((target - probability_of(output_)) * final_rate) >> 10;
+        Kernel::train_eight(layer_.data(), final_chosen_, step);
     }
 
 private:
-    std::vector<int16_t> weights_;
-    int16_t *chosen_ = nullptr;
+    LargeArray<int16_t> weights_, final_;
+    std::array<size_t, Sets> start_;
+    std::array<int16_t *, Sets> chosen_{};
+    int16_t *final_chosen_ = nullptr;
+    alignas(64) std::array<int16_t, Inputs> inputs_{};
+    alignas(16) std::array<int16_t, 8> layer_{};
     int output_ = 0;
 };
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from laconic.archive.reader import ArchiveReader
 from laconic.archive.writer import ArchiveWriter
 from laconic.container.sink import FileSink
-from laconic.container.source import BufferBytes, FileBytes
+from laconic.container.source import FileBytes
 from laconic.durable import discard, lock, open_temporary, publish
 from laconic.errors import TornArchiveWarning
 
@@ -75,28 +75,6 @@ class _FileArchiveWriter(ArchiveWriter):
             self._file.close()
         if self._temporary is not None:
             discard(self._temporary)
-
-
-def open_reader(file: Any, **options: Any) -> ArchiveReader:
-    """Path, file object or bytes -> ArchiveReader. A file object that can't seek is copied to a temporary file first."""
-    if isinstance(file, (bytes, bytearray, memoryview)):
-        return ArchiveReader(BufferBytes(file), **options)
-    if isinstance(file, (str, os.PathLike)):
-        handle = open(file, "rb")
-        try:
-            return ArchiveReader(FileBytes(handle, os.fspath(file)), **options)
-        except BaseException:
-            handle.close()
-            raise
-    if not file.seekable():
-        import shutil
-        import tempfile
-
-        spool = tempfile.TemporaryFile()
-        shutil.copyfileobj(file, spool)
-        spool.flush()
-        return ArchiveReader(FileBytes(spool, str(getattr(file, "name", "pipe"))), **options)
-    return ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False), **options)
 
 
 def open_writer(file: Any, mode: str, **options: Any) -> ArchiveWriter:

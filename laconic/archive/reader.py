@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from laconic.container import format as f
 from laconic.container.decoder import codec_params
 from laconic.container.index import Part
 from laconic.container.reader import Reader
-from laconic.container.source import ArchiveBytes
+from laconic.container.source import ArchiveBytes, BufferBytes, FileBytes
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
@@ -29,7 +30,7 @@ class ArchiveReader:
         recover: bool = False, strict: bool = False,
     ) -> None:  # fmt: skip
         self._max_size = max_size
-        self._bases = Bases(base, own=self)
+        self._bases = Bases(base, open_reader, own=self)
         self._reader = Reader(data, registry.get, jobs=available_jobs(jobs), resolve_base=self._bases.by_hash, check_frames=recover)
         torn = self._reader.torn
         if torn is not None and not recover:
@@ -298,3 +299,25 @@ class ArchiveReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_reader(file: Any, **options: Any) -> ArchiveReader:
+    """Path, file object or bytes -> ArchiveReader. A file object that can't seek is copied to a temporary file first."""
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        return ArchiveReader(BufferBytes(file), **options)
+    if isinstance(file, (str, os.PathLike)):
+        handle = open(file, "rb")
+        try:
+            return ArchiveReader(FileBytes(handle, os.fspath(file)), **options)
+        except BaseException:
+            handle.close()
+            raise
+    if not file.seekable():
+        import shutil
+        import tempfile
+
+        spool = tempfile.TemporaryFile()
+        shutil.copyfileobj(file, spool)
+        spool.flush()
+        return ArchiveReader(FileBytes(spool, str(getattr(file, "name", "pipe"))), **options)
+    return ArchiveReader(FileBytes(file, str(getattr(file, "name", "archive")), owned=False), **options)

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 from laconic import objects, registry
 from laconic.archive.checks import available_jobs, check_level, check_meta, is_name
-from laconic.archive.kinds import codec_for, layout_of, unit_of
-from laconic.archive.reader import ArchiveReader
+from laconic.archive.reader import ArchiveReader, open_reader
 from laconic.bases import Bases
+from laconic.choice import codec_for, layout_of, unit_of
 from laconic.container import format as f
 from laconic.container.codec import Codec, Piece, View
 from laconic.container.sink import Sink
@@ -28,7 +28,7 @@ class ArchiveWriter:
         old: ArchiveReader | None = None, progress: Any = None,
     ) -> None:  # fmt: skip
         self._level = check_level(level)
-        self._bases = Bases(base)
+        self._bases = Bases(base, open_reader)
         self._old = old
         self._names: set[str] = set(old.names()) if old is not None else set()
         self._containers: set[str] = set()

@@ -15,8 +15,9 @@ for torch.distributed.checkpoint, `laconic.checkpoint.hooks` for training loops.
 ([0, 1], np.float32(0.0))
 """
 
+from laconic.checkpoint.pruning import prune
 from laconic.checkpoint.reading import CheckpointReader, load, steps
 from laconic.checkpoint.steps import StepInfo
 from laconic.checkpoint.writer import CheckpointWriter, save
 
-__all__ = ["CheckpointReader", "CheckpointWriter", "StepInfo", "load", "save", "steps"]
+__all__ = ["CheckpointReader", "CheckpointWriter", "StepInfo", "load", "prune", "save", "steps"]

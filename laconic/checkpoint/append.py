@@ -6,7 +6,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -19,6 +19,7 @@ from laconic.checkpoint.snapshot import Snapshot
 from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
+from laconic.container.base import BaseFinder
 from laconic.container.codec import Piece, View
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink
@@ -135,40 +136,53 @@ class Stream:
             self._file.truncate(end)
             os.fsync(self._file.fileno())
 
-    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Past | None) -> StepInfo:
-        """Write `snapshot` as the last step. `past`: what is remembered of the step before, which is then not read again."""
+    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Manifest | None) -> StepInfo:
+        """Write `snapshot` as the last step. `past`: the manifest of the step before, where it is remembered."""
         manifest = snapshot.manifest
         base = self._base_for(manifest.step, key_every)
-        if base is not None and (past is None or past.manifest.step != base.step):
+        if base is not None and (past is None or past.step != base.step):
             assert self.archive is not None
-            past = Past.read(self.archive, base.step)
-        info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, -1)
-        parts = self.archive._reader.parts if self.archive is not None else []
+            past = read_manifest(self.archive, base.step)
+        info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, len(self.steps))
         found: dict[str, _Base] = {}
-        writer = Writer(
-            FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True), registry.get, jobs=jobs, previous=list(parts),
-            find_base=_Found(found),
-        )  # fmt: skip
-        try:
-            raw = manifest.pack()
-            writer.add_stream(
-                Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
-            )
-            codec = registry.get("checkpoint")
+        codec = registry.get("checkpoint")
+        with self._part(manifest, info, _Found(found), jobs) as writer:
             sources = self._bases(manifest, past, base, bases)
             for number, (plan, data, source) in enumerate(zip(snapshot.plans, snapshot.data, sources, strict=True)):
                 name = f"{manifest.step}/{number}"
                 if source is not None:
                     found[name] = source
-                step = _step(plan, data, source, snapshot.settings, past) if source is not None and past is not None else lay.Step()
+                step = _step(plan, data, source, manifest.settings, past) if source is not None and past is not None else lay.Step()
                 entry = Entry(name, "bytes", "checkpoint")
                 writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level)
+        return info
+
+    def copy(self, source: ArchiveReader, info: StepInfo, manifest: Manifest) -> None:
+        """Take over a step of another archive, frame by frame as they were coded; what it is coded against must be here."""
+        with self._part(manifest, info, None, 1) as writer:
+            for number in range(len(manifest.groups)):
+                part, entry = source._entry(f"{manifest.step}/{number}")
+                stream = source._reader.check_extent(part, entry)
+                frames = (source._reader.frame(stream, i) for i in range(len(stream.offsets))) if stream is not None else iter(())
+                writer.add_coded(entry, frames)
+
+    @contextmanager
+    def _part(self, manifest: Manifest, info: StepInfo, find_base: BaseFinder | None, jobs: int) -> Iterator[Writer]:
+        """A part that begins with a step's manifest, and ends with its index when all else was written."""
+        parts = self.archive._reader.parts if self.archive is not None else []
+        sink = FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True)
+        writer = Writer(sink, registry.get, jobs=jobs, previous=list(parts), find_base=find_base)
+        try:
+            raw = manifest.pack()
+            writer.add_stream(
+                Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
+            )
+            yield writer
             writer.close()
         except BaseException:
             writer.stop()
             raise
         os.fsync(self._file.fileno())
-        return info
 
     def _base_for(self, step: int, key_every: int) -> StepInfo | None:
         """The nearest step before `step`, unless it is time for a key step."""
@@ -176,12 +190,12 @@ class Stream:
         base = max(before, key=lambda info: info.step) if before else None
         return base if base is not None and base.chain + 1 < key_every else None
 
-    def _bases(self, manifest: Manifest, past: Past | None, base: StepInfo | None, bases: list[Bases]) -> Iterator[_Base | None]:
+    def _bases(self, manifest: Manifest, past: Manifest | None, base: StepInfo | None, bases: list[Bases]) -> Iterator[_Base | None]:
         """For each group, the same group of the base."""
         if base is None or past is None or self.archive is None:
             yield from (None for _ in manifest.groups)
             return
-        places = {past.manifest.signature(group): number for number, group in enumerate(past.manifest.groups)}
+        places = {past.signature(group): number for number, group in enumerate(past.groups)}
         for group in manifest.groups:
             number = places.get(manifest.signature(group))
             if number is None or group.size == 0:
@@ -196,25 +210,6 @@ class Stream:
         if self.archive is not None:
             self.archive.close()
         self._file.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is remembered of the step before: its manifest, and its optimizers' settings."""
-
-    manifest: Manifest
-    settings: dict[tuple[str, int], dict[str, Any]]
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Past:
-        return cls(snapshot.manifest, snapshot.settings)
-
-    @classmethod
-    def read(cls, archive: ArchiveReader, step: int) -> Past:
-        from laconic.checkpoint.tree import build
-
-        manifest = read_manifest(archive, step)
-        return cls(manifest, optimizers.find(build(manifest.tree, lambda number: None)).settings)
 
 
 class _Found:
@@ -251,7 +246,7 @@ def _pieces(group: Group, step: lay.Step) -> Iterator[Piece]:
         yield Piece((b - a) * group.element, params)
 
 
-def _step(plan: Plan, data: Any, base: _Base, settings: dict[tuple[str, int], dict[str, Any]], past: Past) -> lay.Step:
+def _step(plan: Plan, data: Any, base: _Base, settings: dict[tuple[str, int], dict[str, Any]], past: Manifest) -> lay.Step:
     """The optimizer's step between base and now, tried on the first elements of a group."""
     if plan.settings is None or plan.settings[0] not in past.settings:
         return lay.Step()

@@ -77,6 +77,7 @@ class Manifest:
     tree: Node
     arrays: list[ArraySpec]
     groups: list[Group]
+    settings: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)  # of optimizers: see laconic.checkpoint.optimizers
     _paths: list[str] | None = field(default=None)
 
     def paths(self) -> list[str]:
@@ -86,7 +87,7 @@ class Manifest:
             for path, index in paths(self.tree):
                 found.setdefault(index, path)
             if sorted(found) != list(range(len(self.arrays))):
-                raise CorruptDataError(f"the manifest of step {self.step} is damaged: arrays without a place in its tree")
+                raise CorruptDataError("the manifest is damaged: arrays without a place in its tree")
             self._paths = [found[i] for i in range(len(self.arrays))]
         return self._paths
 
@@ -101,15 +102,18 @@ class Manifest:
             for g in self.groups
         ]
         arrays = [[a.type, a.dtype, list(a.shape)] for a in self.arrays]
-        return cbor2.dumps({"version": VERSION, "step": self.step, "tree": self.tree, "arrays": arrays, "groups": groups})
+        settings = [[path, number, values] for (path, number), values in self.settings.items()]
+        return cbor2.dumps(
+            {"version": VERSION, "step": self.step, "tree": self.tree, "arrays": arrays, "groups": groups, "settings": settings}
+        )
 
 
-def parse(data: bytes, where: str) -> Manifest:
+def parse(data: bytes) -> Manifest:
     """The manifest in `data`; CorruptDataError if it is none."""
     try:
         found = cbor2.loads(data)
         if found["version"] > VERSION:
-            raise UnsupportedError(f"{where}: a manifest of version {found['version']} - install a newer laconic")
+            raise UnsupportedError(f"a manifest of version {found['version']} - install a newer laconic")
         arrays = [ArraySpec(_text(a[0]), _text(a[1]), tuple(map(_count, a[2]))) for a in found["arrays"]]
         groups = [
             Group(
@@ -117,7 +121,8 @@ def parse(data: bytes, where: str) -> Manifest:
             )
             for g in found["groups"]
         ]  # fmt: skip
-        manifest = Manifest(_count(found["step"]), found["tree"], arrays, groups)
+        settings = {(_text(path), _count(number)): _values(values) for path, number, values in found["settings"]}
+        manifest = Manifest(_count(found["step"]), found["tree"], arrays, groups, settings)
         used = [i for group in groups for row in group.arrays for i in row]
         if sorted(used) != list(range(len(arrays))):
             raise ValueError("arrays without a group")
@@ -130,8 +135,13 @@ def parse(data: bytes, where: str) -> Manifest:
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, EOFError) as error:
         if isinstance(error, CorruptDataError):
             raise
-        raise CorruptDataError(f"{where}: the manifest is damaged ({error})") from error
+        raise CorruptDataError(f"the manifest is damaged ({error})") from error
     return manifest
+
+
+def _values(settings: Any) -> dict[str, Any]:
+    """Numbers and tuples of them, by name."""
+    return {_text(key): tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
 
 
 def _count(value: Any) -> int:

@@ -47,16 +47,16 @@ def find(state: Any) -> Found:
     found = Found()
     for path, optimizer in _optimizers(state, "", 0):
         place = f"{path}/state" if path else "state"
-        for number, group in enumerate(optimizer["param_groups"]):
+        for place_number, group in enumerate(optimizer["param_groups"]):
             if not isinstance(group, dict) or not isinstance(group.get("params"), (list, tuple)):
                 continue
-            found.settings[path, number] = {key: _number(value) for key, value in group.items() if key != "params"}
+            found.settings[path, place_number] = {key: number(value) for key, value in group.items() if key != "params"}
             for parameter in group["params"]:
                 slot = optimizer["state"].get(parameter) if isinstance(parameter, (int, str)) else None
                 if isinstance(slot, dict):
                     prefix = f"{place}/{objects.escape_key(parameter)}"
                     arrays = {role: f"{prefix}/{key}" for key, role in SLOT_ROLES.items() if hasattr(slot.get(key), "dtype")}
-                    found.slots.append(Slots(parameter, arrays, (path, number), _number(slot.get("step"))))
+                    found.slots.append(Slots(parameter, arrays, (path, place_number), number(slot.get("step"))))
     return found
 
 
@@ -71,10 +71,10 @@ def _optimizers(obj: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str
                 yield from _optimizers(value, f"{path}/{escaped}" if path else escaped, depth + 1)
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """A setting as plain numbers: a tensor's value, a tuple's numbers; None for anything else."""
     if isinstance(value, (list, tuple)):
-        return tuple(map(_number, value))
+        return tuple(map(number, value))
     if isinstance(value, (bool, int, float)):
         return value
     if hasattr(value, "dtype") and hasattr(value, "item") and math.prod(value.shape) == 1:

@@ -12,12 +12,12 @@ import numpy as np
 
 from laconic import objects
 from laconic.archive.checks import available_jobs
-from laconic.archive.opening import open_reader
-from laconic.archive.reader import ArchiveReader
+from laconic.archive.reader import ArchiveReader, open_reader
 from laconic.checkpoint.manifest import Group, Manifest
 from laconic.checkpoint.snapshot import copy
 from laconic.checkpoint.steps import StepInfo, choose, find_steps, read_manifest
 from laconic.checkpoint.tree import build
+from laconic.codecs.checkpoint import layout as lay
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, LaconicError
 
@@ -51,6 +51,38 @@ class CheckpointReader:
     def names(self, step: int | None = None) -> list[str]:
         """Paths of the arrays in a step (default: the one written last): keys, escaped as entry names are, joined with `/`."""
         return list(self.manifest(choose(self._steps, step, self._name).step).paths())
+
+    def stored_bytes(self, step: int) -> int:
+        """Bytes of the step's frames in the archive, without those of its base."""
+        names = [str(step), *(f"{step}/{number}" for number in range(len(self.manifest(step).groups)))]
+        found = (self._archive._entry(name) for name in names)
+        return sum(sum(part.streams[entry.stream].lengths) for part, entry in found if entry.size)
+
+    def describe(self, step: int) -> list[dict[str, Any]]:
+        """How a step is coded, a row for each group of arrays that are coded together.
+
+        {"arrays": paths, "roles": of the members, "raw_bytes", "stored_bytes", "methods": frames by method}
+        """
+        manifest, paths = self.manifest(step), self.manifest(step).paths()
+        rows = []
+        for number, group in enumerate(manifest.groups):
+            info = self._archive.info(f"{step}/{number}")
+            rows.append(
+                {
+                    "arrays": [paths[i] for row in group.arrays for i in row],
+                    "roles": [lay.ROLE_NAMES[member.role] if member.role < len(lay.ROLE_NAMES) else "?" for member in group.members],
+                    "raw_bytes": info["raw_bytes"],
+                    "stored_bytes": info["stored_bytes"],
+                    "methods": info["frames"],
+                }
+            )
+        return rows
+
+    def groups(self, step: int) -> list[list[str]]:
+        """Paths of the arrays of a step, those together that are coded together."""
+        manifest = self.manifest(choose(self._steps, step, self._name).step)
+        paths = manifest.paths()
+        return [[paths[i] for row in group.arrays for i in row] for group in manifest.groups]
 
     def load(self, step: int | None = None, names: Iterable[str] | None = None, *, as_numpy: bool = False) -> Any:
         """A step (default: the one written last), exactly as it was saved; or, with `names`, a dict of the arrays at these paths.
@@ -137,7 +169,7 @@ def _complete(archive: ArchiveReader) -> ArchiveReader:
     torn = archive._reader.torn
     if torn is None or not torn.complete_end or any(offset < torn.complete_end for offset, _ in torn.gaps):
         return archive
-    data = archive._reader.data
+    data: Any = archive._reader.data
     data.size = torn.complete_end
     return ArchiveReader(data, jobs=1)
 

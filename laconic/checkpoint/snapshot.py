@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +19,15 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(slots=True)
 class Snapshot:
-    """A copied step: its manifest, for each group its bytes and the settings of its parameters, and all optimizers' settings."""
+    """A copied step: its manifest, and for each group its bytes and where the settings of its parameters are."""
 
     manifest: Manifest
     plans: list[groups.Plan]
-    data: list[Bytes]
-    settings: dict[tuple[str, int], dict[str, Any]]
+    data: Iterable[Bytes]
 
     @property
     def size(self) -> int:
-        return sum(len(data) for data in self.data)
+        return sum(group.size for group in self.manifest.groups)
 
 
 class Buffers:
@@ -72,19 +72,23 @@ def state_of(state: Any) -> tuple[Any, dict[tuple[str, str | int], str]]:
 def take(state: Any, step: int, buffers: Buffers) -> Snapshot:
     """Copy `state` (see `state_of`). TypeError, with its path, for an object that would not come back exactly."""
     plain, names = state_of(state)
-    tree, found = flatten(plain)
-    leaves = [_leaf(path, obj) for path, obj in found]
+    return take_found(plain, step, optimizers.find(plain), names, buffers)
+
+
+def take_found(state: Any, step: int, found: optimizers.Found, names: dict[tuple[str, str | int], str], buffers: Buffers) -> Snapshot:
+    """As `take`, where the optimizers in a plain `state` are known; `names` as in `groups.make`."""
+    tree, objs = flatten(state)
+    leaves = [_leaf(path, obj) for path, obj in objs]
     arrays = [ArraySpec(leaf.type, leaf.dtype, leaf.shape) for leaf in leaves]
     raws = [leaf.raw for leaf in leaves]
-    optimizer = optimizers.find(plain)
-    plans = groups.make([path for path, _ in found], arrays, raws, optimizer, names)
-    manifest = Manifest(step, tree, arrays, [plan.group for plan in plans])
+    plans = groups.make([path for path, _ in objs], arrays, raws, found, names)
+    manifest = Manifest(step, tree, arrays, [plan.group for plan in plans], found.settings)
     data = []
     for plan in plans:
         data.append(buffers.take(plan.group.size))
         columns = [[raws[row[m]] for row in plan.group.arrays] for m in range(len(plan.group.members))]
         copy(plan.group, columns, data[-1], gather=True)
-    return Snapshot(manifest, plans, data, optimizer.settings)
+    return Snapshot(manifest, plans, data)
 
 
 def _leaf(path: str, obj: Any) -> objects.Leaf:

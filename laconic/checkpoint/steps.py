@@ -65,6 +65,6 @@ def choose(steps: dict[int, StepInfo], step: int | None, where: str) -> StepInfo
 def read_manifest(archive: ArchiveReader, step: int) -> manifest.Manifest:
     """What step `step` holds. Errors name the step."""
     try:
-        return manifest.parse(bytes(archive.read(str(step))), f"step {step}")
+        return manifest.parse(bytes(archive.read(str(step))))
     except LaconicError as error:
         raise type(error)(f"step {step}: {error}") from error

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from laconic.archive.checks import check_level
-from laconic.checkpoint.append import Past, Scratch, Stream
+from laconic.checkpoint.append import Scratch, Stream
+from laconic.checkpoint.manifest import Manifest
 from laconic.checkpoint.snapshot import Buffers, Snapshot, take
 from laconic.checkpoint.steps import StepInfo
 
@@ -51,8 +52,8 @@ class CheckpointWriter:
         self._scratch = Scratch(folder) if folder is not None and key_every > 1 else None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="laconic-save", initializer=_be_nice) if background else None
         self._pending: Future[StepInfo] | None = None
-        self._buffers = Buffers()
-        self._past: Past | None = None
+        self.buffers = Buffers()  # of snapshots
+        self._past: Manifest | None = None
         self.last: StepInfo | None = None  # the step that was written last, once it was
 
     def save(self, state: Any, step: int) -> None:
@@ -65,7 +66,10 @@ class CheckpointWriter:
         if type(step) is not int or not 0 <= step < 1 << 62:
             raise ValueError(f"a step is a number from 0, not {step!r}")
         self.wait()
-        snapshot = take(state, step, self._buffers)
+        self.submit(take(state, step, self.buffers))
+
+    def submit(self, snapshot: Snapshot) -> None:
+        """Save a step that was copied already (into memory from `buffers`); nothing else may be under way."""
         if self._pool is None:
             self.last = self._write(snapshot)
         else:
@@ -83,10 +87,10 @@ class CheckpointWriter:
                 stream.close()
             if self._scratch is not None:
                 self._scratch.hold(snapshot)
-            self._past = Past.of(snapshot)
+            self._past = snapshot.manifest
             return info
         finally:
-            self._buffers.give_back(snapshot)
+            self.buffers.give_back(snapshot)
 
     def wait(self) -> StepInfo | None:
         """Wait until what was saved is on disk; raises what went wrong. Returns the last step."""

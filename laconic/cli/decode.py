@@ -199,13 +199,16 @@ def _content(opened: Any, name: str, target: str) -> tuple[bytes, Any]:
 def _decode_pipe(stdin: Any, base: tuple[Path, ...], jobs: int | None, max_output: int | None, quiet: bool) -> int:
     """Standard input to standard output, front to back: only bytes whose checks passed are written."""
     from laconic import registry
+    from laconic.archive import open_reader
     from laconic.archive.checks import available_jobs
     from laconic.bases import Bases
     from laconic.container.stream import Data, StreamReader
     from laconic.errors import LimitError
 
     stdout = binary_stdout()
-    reader = StreamReader(stdin, registry.get, name="<stdin>", jobs=available_jobs(jobs), resolve_base=Bases(bases(base)).by_hash)
+    reader = StreamReader(
+        stdin, registry.get, name="<stdin>", jobs=available_jobs(jobs), resolve_base=Bases(bases(base), open_reader).by_hash
+    )
     written = 0
     with Progress("decode", None, quiet=quiet) as progress:
         for event in reader.events():

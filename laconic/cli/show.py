@@ -32,6 +32,18 @@ def open_archive(archive: str, **options: Any) -> Any:
     return laconic.open(archive, **options)
 
 
+# Formats that are compressed already and whose content no codec takes apart yet, by how they begin.
+_KEPT_AS_BYTES = {b"fLaC": "a FLAC file: kept as the bytes it is, its samples are not coded anew"}
+
+
+def note_of(opened: Any, name: str) -> str:
+    """What the user may wonder about; empty in the usual case."""
+    entry = opened.entry(name)
+    if entry.type != "file" or entry.kind != "bytes" or entry.size < 4:
+        return ""
+    return _KEPT_AS_BYTES.get(bytes(opened.read(name, 0, 4)), "")
+
+
 def shape_text(entry: Any) -> str:
     if not entry.dtype and not entry.shape:
         return ""
@@ -74,9 +86,10 @@ def info_command(archive: str, entries: tuple[str, ...], as_json: bool) -> int:
         raw = stored = 0
         for name in names:
             row = opened.info(name)
+            note = note_of(opened, name)
             raw, stored = raw + row["raw_bytes"], stored + row["stored_bytes"]
             if as_json:
-                print_json(row)
+                print_json(row | ({"note": note} if note else {}))
                 continue
             ratio = f" ({100 * row['stored_bytes'] / row['raw_bytes']:.2f} %)" if row["raw_bytes"] else ""
             print(f"{printable(name)}: {row['type']}, {row['kind']} {shape_text(opened.entry(name))}".rstrip())
@@ -85,6 +98,8 @@ def info_command(archive: str, entries: tuple[str, ...], as_json: bool) -> int:
                 print(f"  {count} x {method}")
             for base in row["bases"]:
                 print(f"  needs base {base}")
+            if note:
+                print(f"  {note}")
         if not as_json:
             size = sys.maxsize if archive == "-" else Path(archive).stat().st_size
             total = f", {human(size)} in the file" if archive != "-" else ""

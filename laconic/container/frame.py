@@ -118,6 +118,8 @@ def _get_codec(cursor: Cursor) -> tuple[str, int]:
     return codec, cursor.uvarint()
 
 
+_OWN_FRAMES = (f.OPEN, f.ENTRIES, f.INDEX)  # tables: the container's own
+
 # The most bytes before the payload: sync, head size (2 bytes at most: MAX_HEAD < 2**14), head, check.
 MAX_PREFIX = len(f.SYNC) + 2 + f.MAX_HEAD + 4
 
@@ -166,8 +168,14 @@ def _parse_head(head: memoryview, where: str) -> FrameHead:
         raise CorruptDataError(f"{where}: a table of {raw_size} raw bytes (limit {f.MAX_TABLE_RAW})")
     if stored_size > f.max_stored(raw_size):
         raise CorruptDataError(f"{where}: {stored_size} stored bytes for {raw_size} raw ones")
-    if kind in (f.DATA, f.OBJECT) and not codec and stored_size != raw_size:
+    if kind != f.COPY and not codec and stored_size != raw_size:
         raise CorruptDataError(f"{where}: a stored frame of {stored_size} bytes says {raw_size}")
+    if kind == f.COPY and codec:
+        raise CorruptDataError(f"{where}: a copy that is coded by {codec}")
+    if params and (kind in _OWN_FRAMES or (kind != f.OBJECT and not codec)):
+        raise CorruptDataError(f"{where}: codec parameters in a frame that has none")
+    if base is not None and (kind in _OWN_FRAMES or not codec):
+        raise CorruptDataError(f"{where}: a base in a frame that is not coded data")
     if raw_start + raw_size > f.MAX_COUNT:
         raise CorruptDataError(f"{where}: a frame beyond 2**62 bytes")
     return FrameHead(kind, codec, version, stream, raw_start, raw_size, stored_size, params, raw_check, payload_check, base)

@@ -67,6 +67,7 @@ class StreamReader:
         self._position = 0
         self._spool: BinaryIO | None = None
         self._streams: dict[int, Stream] = {}
+        self._begun: set[int] = set()  # the streams of this part
         self._declared: dict[int, list[Entry]] = {}
         self._current: _Current | None = None
 
@@ -136,6 +137,7 @@ class StreamReader:
 
     def _part(self) -> Iterator[Event]:
         self._declared = {}
+        self._begun = set()
         index: bytes | None = None
         while True:
             where = f"{self._name} at {self._position}"
@@ -168,9 +170,10 @@ class StreamReader:
 
     def _submit(self, head: FrameHead, payload: memoryview, where: str, offset: int, length: int) -> None:
         check_payload(head, payload, where)
-        stream = self._streams.get(head.stream)
-        if stream is None or (head.raw_start == 0 and stream.size):
-            stream = self._streams[head.stream] = Stream(head.stream)  # concatenated archives may use an id again
+        if head.stream not in self._begun:
+            self._begun.add(head.stream)
+            self._streams[head.stream] = Stream(head.stream)  # concatenated archives may use an id again
+        stream = self._streams[head.stream]
         if head.raw_start != stream.size:
             raise CorruptDataError(f"{where}: the frame does not follow the one before it")
         stream.add(offset, length, head.raw_size)

@@ -6,6 +6,7 @@ entries parses in a few milliseconds because an `Entry` object is made only for 
 
 from __future__ import annotations
 
+import io
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -134,17 +135,29 @@ def parse_meta(data: bytes | memoryview, what: str) -> dict[str, Any]:
     if not len(data):
         return {}
     try:
-        meta = cbor2.loads(
-            bytes(data), max_depth=16, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True,
+        file = io.BytesIO(data)
+        meta = cbor2.load(
+            file, max_depth=16, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True,
             semantic_decoders=_REFUSED_TAGS, tag_hook=_no_tag,
         )  # fmt: skip
     except CorruptDataError as error:
         raise CorruptDataError(f"{what}: {error}") from None
     except (cbor2.CBORDecodeError, ValueError, RecursionError, OverflowError) as error:
         raise CorruptDataError(f"{what}: the metadata is not CBOR ({error})") from error
-    if not isinstance(meta, dict) or not all(isinstance(key, str) for key in meta):
-        raise CorruptDataError(f"{what}: the metadata is not a map with text keys")
+    if file.tell() != len(data):
+        raise CorruptDataError(f"{what}: the metadata has {len(data) - file.tell()} bytes too many")
+    if not isinstance(meta, dict) or not _is_plain(meta):
+        raise CorruptDataError(f"{what}: the metadata is not a map with text keys and plain values")
     return meta
+
+
+def _is_plain(value: Any) -> bool:
+    """Not so: maps with keys of bytes, `undefined` and the other simple values of CBOR."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str, bytes)
 
 
 def pack_signature(out: bytearray, entry: Entry) -> None:
@@ -245,7 +258,10 @@ class Table(Sequence[Entry]):
         if len(self._hashes) not in (0, 16 * count):
             raise CorruptDataError(f"{what}: {len(self._hashes)} bytes of hashes for {count} entries")
         self._metas = columns.get(META_BYTES, memoryview(b""))
-        self._meta_ends = _ends(ints(META_SIZES))
+        meta_sizes = ints(META_SIZES)
+        if count and max(meta_sizes) > f.MAX_META:
+            raise CorruptDataError(f"{what}: metadata of {max(meta_sizes)} bytes (limit {f.MAX_META})")
+        self._meta_ends = _ends(meta_sizes)
         if self._meta_ends[-1] != len(self._metas):
             raise CorruptDataError(f"{what}: the metadata sizes do not add up")
         self._bases = columns.get(BASE_BYTES, memoryview(b""))

@@ -220,6 +220,21 @@ class Writer:
                 self._finish(Entry(name, "tensor", kind, view.dtype, view.shape, stream.id, view.start, view.size, digest), journal=True)
         return entry
 
+    def add_coded(self, entry: Entry, frames: Iterable[tuple[FrameHead, memoryview]]) -> None:
+        """An entry with a stream of its own whose frames were coded before, in another archive; they are taken over as they are.
+
+        What they are coded against is named by content hash, and has to be in this archive too (or given to whoever reads it).
+        """
+        self._flush_pack()
+        stream = self._open_stream()
+        entry = replace(entry, stream=stream.id, start=0)
+        self._journal.append(entry)
+        self._flush_journal()
+        for head, payload in frames:
+            self._queue.append(_Task((replace(head, stream=stream.id).pack(), payload), stream, head.raw_size))
+            self._drain(0)
+        self._finish(entry, journal=False)
+
     def _base_for(self, entry: Entry, view: View | None, start: int, size: int, source: RawSource) -> tuple[Base, memoryview] | None:
         if self._find_base is None:
             return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
+
 import laconic
 from laconic.archive import ArchiveReader
 from laconic.codecs.kv import priors
 from laconic.codecs.kv.profile import Profile
 from laconic.errors import CorruptDataError
-from laconic.kv.tensors import Array, Shape, Tensors, empty, give, library_tensor
+from laconic.kv.tensors import Array, Room, Shape, Tensors, library_tensor
 from laconic.objects import parse_dtype
 
 
@@ -60,38 +62,31 @@ class KVReader:
         described = shape.parts[part]
         start = shape.start(batch, chunk, layer, part)
         raw = bytearray(self._archive.read(self._name, start, start + shape.rows(chunk) * described.row_bytes))
-        import numpy as np
-
         return np.frombuffer(raw, parse_dtype(described.dtype)).reshape(-1, described.heads, described.head)
 
     def load(self) -> Any:
         """The whole cache, in the form in which it was saved."""
-        return give(self.shape, self._arrays(), self._library)
+        return self._filled().give(self._library)
 
     def tensors(self) -> Tensors:
         """The whole cache as `save` and `calibrate` take it, whatever library it came from."""
-        arrays = [[array.view(f"u{array.itemsize}") for array in part] for part in self._arrays()]
-        return Tensors(self.shape, arrays)
+        arrays = self._filled().arrays
+        return Tensors(self.shape, [[array.view(f"u{array.itemsize}") for array in part] for part in arrays])
 
-    def _arrays(self) -> list[list[Array]]:
-        arrays = empty(self.shape)
-        for batch in range(self.shape.batch):
-            for chunk in range(self.shape.chunks):
-                self._fill(arrays, batch, chunk)
-        return arrays
-
-    def _fill(self, arrays: list[list[Array]], batch: int, chunk: int) -> None:
-        """A chunk of all layers, decoded in parallel."""
-        shape, rows = self.shape, self.shape.rows(chunk)
-        first = shape.start(batch, chunk)
-        raw = self._archive.read(self._name, first, first + rows * shape.token_bytes)
-        import numpy as np
-
-        for layer in range(shape.layers):
-            for part, described in enumerate(shape.parts):
-                start = shape.start(batch, chunk, layer, part) - first
-                values = np.frombuffer(raw, parse_dtype(described.dtype), rows * described.channels, start)
-                arrays[part][layer][batch, chunk * shape.chunk :][:rows] = values.reshape(rows, described.heads, described.head)
+    def _filled(self) -> Room:
+        """The whole cache, a chunk of all layers at a time, which is decoded in parallel."""
+        shape, room = self.shape, Room.of(self.shape)
+        for batch in range(shape.batch):
+            for chunk in range(shape.chunks):
+                first, rows = shape.start(batch, chunk), shape.rows(chunk)
+                raw = self._archive.read(self._name, first, first + rows * shape.token_bytes)
+                for layer in range(shape.layers):
+                    for part, described in enumerate(shape.parts):
+                        start = shape.start(batch, chunk, layer, part) - first
+                        values = np.frombuffer(raw, parse_dtype(described.dtype), rows * described.channels, start)
+                        wanted = room.arrays[part][layer][batch, chunk * shape.chunk :][:rows]
+                        wanted[...] = values.reshape(rows, described.heads, described.head)
+        return room
 
     def close(self) -> None:
         self._archive.close()

@@ -79,6 +79,18 @@ class Shape:
             for b in range(self.batch) for c in range(self.chunks) for layer in range(self.layers) for p in range(len(self.parts))
         ]  # fmt: skip
 
+    def _fits_layout(self) -> bool:
+        """Whether axes that the layout lacks are of length 1, and there are as many parts as the form holds."""
+        lengths = {"L": self.layers, "B": self.batch, "H": max(part.heads for part in self.parts)}
+        if self.form in ("layers", "DynamicCache"):
+            if "L" in self.layout:
+                return False
+            del lengths["L"]
+        if self.form != "array" and "2" in self.layout:
+            return False
+        alike = len(self.parts) == ("2" in self.layout) + 1 and len(set(self.parts)) == 1 if self.form == "array" else True
+        return alike and all(axis in self.layout or length == 1 for axis, length in lengths.items())
+
     def to_meta(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in self.__slots__ if name != "parts"}
         return found | {"parts": [[part.dtype, part.heads, part.head] for part in self.parts]}
@@ -94,9 +106,10 @@ class Shape:
             good = (
                 found.form in FORMS and found.library in ("numpy", "torch") and 1 <= len(parts) <= 2 and min(numbers) >= 0
                 and found.chunk > 0 and found.layers > 0
-                and max(numbers) < f.MAX_COUNT and (found.form == "DynamicCache" or bool(parse_layout(found.layout)))
+                and max(numbers) < f.MAX_COUNT and bool(parse_layout(found.layout))
                 and all(element_of(p.dtype) is not None and p.heads > 0 and p.head > 0 and p.channels <= MAX_CHANNELS for p in parts)
                 and found.size == size and (size > 0 or found.layers * (found.batch + found.tokens) <= 1 << 20)
+                and found._fits_layout()
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptDataError(f"{where}: the metadata describe no KV cache ({error})") from error
@@ -139,19 +152,10 @@ def see(cache: Any, layout: str | None, chunk: int, position: int) -> Tensors:
     if hasattr(cache, "tensors"):  # a KVReader
         known: Tensors = cache.tensors()
         return Tensors(replace(known.shape, chunk=chunk), known.arrays)
-    form, layout, pairs = _take_apart(cache, layout)
-    seen = [[_bits(tensor) for tensor in tensors] for tensors in pairs]  # [layer or all][part]
+    form, layout, tensors = _take_apart(cache, layout)
+    seen = [[_bits(tensor) for tensor in layer] for layer in tensors]
     axes = layout
-    if form in ("layers", "DynamicCache"):
-        arrays = [[_to_bthd(layer[p][0], axes) for layer in seen] for p in range(len(seen[0]))]
-    elif "2" in axes:
-        at, rest = axes.index("2"), axes.replace("2", "")
-        whole = seen[0][0][0]
-        if whole.shape[at] != 2:
-            raise ValueError(f"layout {layout!r}: the axis of keys and values has the length {whole.shape[at]}")
-        arrays = [_by_layer(whole[(slice(None),) * at + (p,)], rest) for p in range(2)]
-    else:
-        arrays = [_by_layer(seen[0][p][0], axes) for p in range(len(seen[0]))]
+    arrays = _views(form, layout, [[bits for bits, _, _ in layer] for layer in seen])
     kinds = [[name for _, name, _ in layer] for layer in seen]
     if any(kind != kinds[0] for kind in kinds) or len({library for layer in seen for _, _, library in layer}) != 1:
         raise ValueError("all layers must have the same dtypes, and all tensors must come from the same library")
@@ -170,6 +174,18 @@ def see(cache: Any, layout: str | None, chunk: int, position: int) -> Tensors:
     batch, tokens = next(iter(shapes))
     shape = Shape(form, layout, seen[0][0][2], len(arrays[0]), batch, tokens, chunk, position, tuple(parts))
     return Tensors(shape, arrays)
+
+
+def _views(form: str, layout: str, tensors: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """`Tensors.arrays` of what `_take_apart` gives."""
+    if form in ("layers", "DynamicCache"):
+        return [[_to_bthd(layer[p], layout) for layer in tensors] for p in range(len(tensors[0]))]
+    if "2" not in layout:
+        return [_by_layer(tensor, layout) for tensor in tensors[0]]
+    whole, at = tensors[0][0], layout.index("2")
+    if whole.ndim != len(layout) or whole.shape[at] != 2:
+        raise ValueError(f"layout {layout!r} is not that of a tensor of shape {whole.shape}")
+    return [_by_layer(whole[(slice(None),) * at + (p,)], layout.replace("2", "")) for p in range(2)]
 
 
 def _take_apart(cache: Any, layout: str | None) -> tuple[str, str, list[tuple[Any, ...]]]:
@@ -234,12 +250,40 @@ def _by_layer(array: Array, layout: str) -> list[Array]:
     return layers
 
 
-def empty(shape: Shape) -> list[list[Array]]:
-    """Room for a cache: like `Tensors.arrays`, for `give` to hand out."""
-    return [
-        [np.empty((shape.batch, shape.tokens, part.heads, part.head), objects.parse_dtype(part.dtype)) for _ in range(shape.layers)]
-        for part in shape.parts
-    ]
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory for a whole cache in the form in which it was given: what `Tensors` are views of, to be filled through `arrays`."""
+
+    shape: Shape
+    tensors: list[list[Array]]
+    arrays: list[list[Array]]
+
+    @classmethod
+    def of(cls, shape: Shape) -> Room:
+        lengths = {"L": shape.layers, "2": 2, "B": shape.batch, "T": shape.tokens}
+
+        def tensor(part: Part) -> Array:
+            sizes = lengths | {"H": part.heads, "D": part.head}
+            return np.empty([sizes[axis] for axis in shape.layout], objects.parse_dtype(part.dtype))
+
+        by_layer = shape.form in ("layers", "DynamicCache")
+        parts = shape.parts[:1] if "2" in shape.layout else shape.parts
+        tensors = [[tensor(part) for part in parts] for _ in range(shape.layers if by_layer else 1)]
+        return cls(shape, tensors, _views(shape.form, shape.layout, tensors))
+
+    def give(self, library: str) -> Any:
+        """The cache, in the form in which it was given to `save`."""
+        layers = [
+            tuple(library_tensor(tensor, part.dtype, library) for tensor, part in zip(layer, self.shape.parts, strict=False))
+            for layer in self.tensors
+        ]
+        if self.shape.form == "layers":
+            return layers
+        if self.shape.form == "DynamicCache":
+            from laconic.kv.transformers_cache import rebuild
+
+            return rebuild(layers)
+        return layers[0] if self.shape.form == "pair" else layers[0][0]
 
 
 def library_tensor(array: Array, dtype: str, library: str) -> Any:
@@ -252,42 +296,3 @@ def library_tensor(array: Array, dtype: str, library: str) -> Any:
         raise UnsupportedError("the cache holds torch tensors and torch is not installed; open it with library='numpy'") from error
     bits = torch.from_numpy(array.view({1: np.uint8, 2: np.int16, 4: np.int32}[array.itemsize]))
     return bits.view(getattr(torch, objects._NAME_TO_TORCH[dtype]))
-
-
-def give(shape: Shape, arrays: list[list[Array]], library: str) -> Any:
-    """The cache in the form in which it was given to `save`."""
-    layout = shape.layout
-
-    def tensor(part: int, layer: int) -> Array:
-        wanted = arrays[part][layer].transpose([AXES[2:].index(axis) for axis in AXES[2:]])
-        axes = [axis for axis in layout if axis in "BTHD"]
-        picked = wanted[tuple(slice(None) if axis in layout else 0 for axis in "BTHD")]
-        present = [axis for axis in "BTHD" if axis in layout]
-        return picked.transpose([present.index(axis) for axis in axes])
-
-    if shape.form in ("layers", "DynamicCache"):
-        layers = [
-            tuple(library_tensor(np.ascontiguousarray(tensor(p, i)), part.dtype, library) for p, part in enumerate(shape.parts))
-            for i in range(shape.layers)
-        ]
-        if shape.form == "layers":
-            return layers
-        from laconic.kv.transformers_cache import rebuild
-
-        return rebuild(layers)
-    outer = [axis for axis in layout if axis in "L2"]
-
-    def stacked(parts: Sequence[int]) -> Array:
-        # (2 and L, in AXES' order of need) in front, then moved to where the layout has them.
-        stack = np.stack([np.stack([tensor(p, i) for i in range(shape.layers)]) for p in parts])
-        if "2" not in layout:
-            stack = stack[0]
-        if "L" not in layout:
-            stack = stack[:, 0] if "2" in layout else stack[0]
-        front = [axis for axis in "2L" if axis in layout]
-        have = front + [axis for axis in layout if axis in "BTHD"]
-        return np.ascontiguousarray(stack.transpose([have.index(axis) for axis in layout])) if outer else np.ascontiguousarray(stack)
-
-    if shape.form == "pair":
-        return tuple(library_tensor(stacked([p]), part.dtype, library) for p, part in enumerate(shape.parts))
-    return library_tensor(stacked(range(len(shape.parts))), shape.parts[0].dtype, library)

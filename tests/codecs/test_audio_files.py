@@ -105,3 +105,19 @@ def test_parameters(params: bytes) -> None:
     except laconic.CorruptDataError:
         return
     assert pcm.SampleFormat.parse(form.pack()) == form
+
+
+def test_info_says_that_flac_stays_as_it_is(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from laconic.cli import laconic as command
+
+    (tmp_path / "a.flac").write_bytes(b"fLaC" + bytes(range(256)) * 9)
+    (tmp_path / "b.bin").write_bytes(bytes(range(256)) * 9)
+    with laconic.open(tmp_path / "x.lac", "w") as archive:
+        for name in ("a.flac", "b.bin"):
+            archive.add_file(tmp_path / name, name)
+    said = CliRunner().invoke(command, ["info", str(tmp_path / "x.lac")], standalone_mode=False).stdout
+    assert said.count("kept as the bytes it is") == 1
+    assert said.index("a.flac") < said.index("a FLAC file") < said.index("b.bin")
+    assert laconic.open(tmp_path / "x.lac")["a.flac"] == (tmp_path / "a.flac").read_bytes()

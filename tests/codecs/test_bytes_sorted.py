@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import laconic
 from laconic import _core
 
-KNOWN = "210000ff8d2ab96c49abb595bb51cd23f4957bfac1547cad93f8065e"
+KNOWN = "00210000ff8d2ab96c49abb595bb51cd23f4957bfac1547cad93f8065e"
 TEXT = b"".join(b"%d bottles of beer on the wall, take one down and pass it around.\n" % n for n in range(240, 60, -1))
 
 
@@ -48,6 +48,8 @@ def test_round_trip(data: bytes) -> None:
         b"\0" * 30000 + b"\xff" * 30000,
         random.Random(1).randbytes(66000),
         TEXT * 12,
+        TEXT + bytes(range(256)) * 2 + TEXT[100:] + b"\x01" * 3000 + TEXT[700:],
+        b"\n".join(TEXT[k : k + 200] for k in range(0, 9000, 37)),
         b"".join(bytes((i,)) * (1 + (1 << i // 12)) for i in range(200)),  # code lengths beyond the limit
     ],
 )

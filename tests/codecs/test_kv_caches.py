@@ -140,7 +140,7 @@ def test_several_caches_in_one_archive(tmp_path) -> None:
         (np.zeros((2, 3, 4), np.float16), "THX", "one letter"),
         (np.zeros((2, 3, 4), np.float16), "TTD", "one letter"),
         (np.zeros((2, 3, 4), np.float16), "LTHD", "axes"),
-        (np.zeros((3, 3, 4), np.float16), "2TD", "length 3"),
+        (np.zeros((3, 3, 4), np.float16), "2TD", "not that of a tensor"),
         (np.zeros((2, 3, 4), np.int16), "2TD", "no dtype"),
         (np.zeros((2, 3, 4), ">f4"), "2TD", "no dtype"),
         ([], "TD", "list"),

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import OrderedDict
@@ -28,11 +29,12 @@ sys.modules[_spec.name] = spec_reader
 _spec.loader.exec_module(spec_reader)
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-MIXED = "bytes, method 2"
+# Payloads whose coding the reader leaves to the codecs' own tests; of such frames it checks all but the raw bytes.
+BEYOND = re.compile(r"(audio|checkpoint|image|kv|logs)$|(bytes|weights), (method|version) [2-9]$")
 WAYS: list[Callable[..., dict[str, Any]]] = [spec_reader.read, spec_reader.read_forward]
 
 
-def agree(data: bytes, base: bytes | None = None, *, mixed: bool = False, singles: bool = False) -> dict[str, Any]:
+def agree(data: bytes, base: bytes | None = None, *, singles: bool = False) -> dict[str, Any]:
     """Both ways of reading give what laconic gives; returns the entries. Where there are SINGLE parts, not all are found by index."""
     with laconic.open(data, base=base) as archive:
         expected = {name: archive.entry(name) for name in archive.names()}
@@ -49,7 +51,7 @@ def agree(data: bytes, base: bytes | None = None, *, mixed: bool = False, single
             assert entry.meta == (told.meta or {})
             assert entry.hash or not entry.size or not indexed
             assert entry.hash == told.hash or (not entry.hash and not indexed)
-            if mixed and str(entry.refused) == MIXED:
+            if isinstance(entry.refused, spec_reader.UnknownError) and BEYOND.match(str(entry.refused)):
                 continue
             assert entry.refused is None, name
             assert entry.raw == raws[name], name
@@ -98,7 +100,7 @@ def noise(n: int, seed: int = 0) -> bytes:
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.lac")), ids=lambda path: path.stem)
 def test_golden(path: Path) -> None:
     base = (GOLDEN / "base.lac").read_bytes() if path.stem == "delta" else None
-    agree(path.read_bytes(), base, mixed=path.stem == "single-mixed")
+    agree(path.read_bytes(), base)
 
 
 def test_missing_base_refuses_only_what_needs_it() -> None:
@@ -140,7 +142,7 @@ def changed(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("level", ["fast", "default", "max"])
 def test_element_formats(level: str) -> None:
     data = archive_of(numbers(), level=level)
-    agree(data, mixed=level == "max")
+    agree(data)
     params = {coding[2] for coding in codings(data) if coding[0] == "weights"}
     assert {b"\x00", b"\x01", b"\x02", b"\x03", b"\x05", b"\x06", b"\x13", b"\x81", b"\x82", b"\x83", b"\x85", b"\x86", b"\x93"} <= params
 
@@ -292,9 +294,9 @@ def test_folder_with_a_base(tmp_path: Path) -> None:
 def unchanged() -> tuple[bytes, bytes, dict[str, bytes]]:
     """An archive that is equal to its base, the base, and what both hold."""
     made = {"text": b"".join(b"line %d\n" % (k * k) for k in range(500)), "w": bell(3000, "<f4").tobytes()}
-    base = archive_of(made)
+    base = archive_of(made, level="fast")
     file = io.BytesIO()
-    with ArchiveWriter(FileSink(file), jobs=1, base=base) as archive:
+    with ArchiveWriter(FileSink(file), jobs=1, level="fast", base=base) as archive:
         for name, content in made.items():
             archive.add_pipe(io.BytesIO(content), name)
     return file.getvalue(), base, made
@@ -323,7 +325,7 @@ def test_unchanged_entries_in_laconic() -> None:
 )
 def test_pipes(content: bytes) -> None:
     file = io.BytesIO()
-    with ArchiveWriter(FileSink(file), jobs=1) as archive:
+    with ArchiveWriter(FileSink(file), jobs=1, level="fast") as archive:
         archive.add_pipe(io.BytesIO(content), "piped", meta={"mode": 0o600, "note": [1, 2.5, {"k": b"v"}, None]})
         archive.add("after", [content, 5])
     entries = agree(file.getvalue())

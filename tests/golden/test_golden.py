@@ -14,6 +14,7 @@ import laconic
 import laconic.kv
 
 HERE = Path(__file__).parent
+OLD = sorted(path.stem for path in HERE.glob("weights1-*.lac"))  # of version 1 of the codec `weights`, which no longer writes it
 
 
 def golden(name: str) -> bytes:
@@ -21,7 +22,20 @@ def golden(name: str) -> bytes:
 
 
 def test_all_are_known() -> None:
-    assert {path.stem for path in HERE.glob("*.lac")} == {*make.OBJECTS, *make.built()}
+    assert {path.stem for path in HERE.glob("*.lac")} == {*make.OBJECTS, *make.built(), *OLD}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_older_versions(name: str) -> None:
+    now = name.partition("-")[2]
+    if now in make.OBJECTS:
+        assert same(laconic.decode(golden(name)), make.OBJECTS[now]())
+    elif now == "delta":
+        with laconic.open(golden(name), base=golden("base")) as archive:
+            assert all(same(archive[key], x) for key, x in make.changed().items())
+    else:
+        with laconic.open(golden(name)) as archive:
+            assert archive["f"] == make.safetensors()
 
 
 @pytest.mark.parametrize("name", make.OBJECTS)

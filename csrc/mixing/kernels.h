@@ -1,0 +1,219 @@
+// The vector operations of the mixing engine, for each instruction set, all with the same results bit for bit.
+//
+//     dot(x, w)          sum over pairs of (x[i] w[i] + x[i+1] w[i+1]) >> 8; shifts are arithmetic
+//     train(x, w, step)  w[i] = saturate16(w[i] + ((x[i] step + 2^14) >> 15))
+//     mix(x, w[])        out[s] = clamp(dot(x, w[s]) >> 6) for several weight vectors
+//     logits(words, x)   of adaptive probabilities (probability.h): x[l] = logit_of(p[l]), x[L + l] = (p[l] - 32768) >> 5
+//     adapt(words, ...)  adaptive probabilities after the bit
+//
+// Weights and inputs are int16; counts of both are multiples of 32, vectors are aligned to 64 bytes. No sum leaves 32 bits.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#if defined(LACONIC_X86)
+#include <immintrin.h>
+#endif
+
+#include "mixing/logit.h"
+#include "mixing/probability.h"
+
+namespace laconic::mixing {
+
+struct ScalarKernel {
+    template <size_t Inputs>
+    static int32_t dot(const int16_t *x, const int16_t *w) {
+        int32_t sum = 0;
+        for (size_t i = 0; i < Inputs; i += 2) sum += (x[i] * w[i] + x[i + 1] * w[i + 1]) >> 8;
+        return sum;
+    }
+
+    template <size_t Inputs>
+    static void train(const int16_t *x, int16_t *w, int32_t step) {
+        for (size_t i = 0; i < Inputs; ++i)
+            w[i] = static_cast<int16_t>(std::clamp(w[i] + ((x[i] * step + (1 << 14)) >> 15), -32768, 32767));
+    }
+
+    template <size_t Inputs, size_t Sets>
+    static void mix(const int16_t *x, const int16_t *const *w, int16_t *out) {
+        for (size_t s = 0; s < Sets; ++s)
+            out[s] = static_cast<int16_t>(std::clamp(dot<Inputs>(x, w[s]) >> 6, -kLogitBound, kLogitBound));
+    }
+
+    static int32_t dot_eight(const int16_t *x, const int16_t *w) { return dot<8>(x, w); }
+    static void train_eight(const int16_t *x, int16_t *w, int32_t step) { train<8>(x, w, step); }
+
+    template <size_t Lanes>
+    static void logits(const uint32_t *words, int16_t *x) {
+        for (size_t l = 0; l < Lanes; ++l) {
+            x[l] = static_cast<int16_t>(logit_of(words[l] >> 16));
+            x[Lanes + l] = static_cast<int16_t>((static_cast<int>(words[l] >> 16) - 32768) >> 5);
+        }
+    }
+
+    template <size_t Lanes>
+    static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
+        for (size_t l = 0; l < Lanes; ++l) words[l] = adapted(words[l], bit, limits[l]);
+    }
+};
+
+#if defined(LACONIC_X86)
+// Compiled by attribute, to be inlined into callers that have the instruction set too.
+struct Avx2Kernel {
+    template <size_t Inputs>
+    [[gnu::target("avx2")]] static __m256i sums(const int16_t *x, const int16_t *w) {
+        __m256i sum = _mm256_setzero_si256();
+        for (size_t i = 0; i < Inputs; i += 16) {
+            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(x + i));
+            const __m256i b = _mm256_load_si256(reinterpret_cast<const __m256i *>(w + i));
+            sum = _mm256_add_epi32(sum, _mm256_srai_epi32(_mm256_madd_epi16(a, b), 8));
+        }
+        return sum;
+    }
+
+    template <size_t Inputs, size_t Sets>
+    [[gnu::target("avx2")]] static void mix(const int16_t *x, const int16_t *const *w, int16_t *out) {
+        const __m128i first =
+            total_four(sums<Inputs>(x, w[0]), sums<Inputs>(x, w[1]), sums<Inputs>(x, w[2]), sums<Inputs>(x, w[3]));
+        __m128i second = _mm_setzero_si128();
+        if constexpr (Sets == 8)
+            second = total_four(sums<Inputs>(x, w[4]), sums<Inputs>(x, w[5]), sums<Inputs>(x, w[6]), sums<Inputs>(x, w[7]));
+        _mm_store_si128(reinterpret_cast<__m128i *>(out), _mm_packs_epi32(bounded(first), bounded(second)));
+    }
+
+    template <size_t Inputs>
+    [[gnu::target("avx2")]] static void train(const int16_t *x, int16_t *w, int32_t step) {
+        const __m256i s = _mm256_set1_epi16(static_cast<int16_t>(step));
+        for (size_t i = 0; i < Inputs; i += 16) {
+            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(x + i));
+            __m256i *const at = reinterpret_cast<__m256i *>(w + i);
+            _mm256_store_si256(at, _mm256_adds_epi16(_mm256_load_si256(at), _mm256_mulhrs_epi16(a, s)));
+        }
+    }
+
+    [[gnu::target("avx2")]] static int32_t dot_eight(const int16_t *x, const int16_t *w) {
+        const __m128i products = _mm_madd_epi16(_mm_load_si128(reinterpret_cast<const __m128i *>(x)),
+                                                _mm_load_si128(reinterpret_cast<const __m128i *>(w)));
+        const __m128i four = _mm_srai_epi32(products, 8);
+        const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+        return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+    }
+    [[gnu::target("avx2")]] static void train_eight(const int16_t *x, int16_t *w, int32_t step) {
+        __m128i *const at = reinterpret_cast<__m128i *>(w);
+        const __m128i moves =
+            _mm_mulhrs_epi16(_mm_load_si128(reinterpret_cast<const __m128i *>(x)), _mm_set1_epi16(static_cast<int16_t>(step)));
+        _mm_store_si128(at, _mm_adds_epi16(_mm_load_si128(at), moves));
+    }
+
+    template <size_t Lanes>
+    [[gnu::target("avx2")]] static void logits(const uint32_t *words, int16_t *x) {
+        for (size_t l = 0; l < Lanes; l += 16) {
+            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l));
+            const __m256i b = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l + 8));
+            _mm256_store_si256(reinterpret_cast<__m256i *>(x + l), packed(stretched(a), stretched(b)));
+            _mm256_store_si256(reinterpret_cast<__m256i *>(x + Lanes + l), packed(centred(a), centred(b)));
+        }
+    }
+
+    template <size_t Lanes>
+    [[gnu::target("avx2")]] static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
+        const __m256i target = _mm256_set1_epi32(-bit & ((1 << 22) - 1));
+        for (size_t l = 0; l < Lanes; l += 8) {
+            __m256i *const at = reinterpret_cast<__m256i *>(words + l);
+            const __m256i v = _mm256_load_si256(at);
+            const __m256i n = _mm256_and_si256(v, _mm256_set1_epi32(1023)), p = _mm256_srli_epi32(v, 10);
+            const __m256i rate =
+                _mm256_srli_epi32(_mm256_i32gather_epi32(reinterpret_cast<const int *>(kRates.before_of), n, 2), 16);
+            const __m256i way = _mm256_srai_epi32(_mm256_sub_epi32(target, p), 6);
+            const __m256i moved = _mm256_add_epi32(p, _mm256_srai_epi32(_mm256_mullo_epi32(way, rate), 10));
+            const __m256i limit = _mm256_load_si256(reinterpret_cast<const __m256i *>(limits + l));
+            const __m256i count = _mm256_sub_epi32(n, _mm256_cmpgt_epi32(limit, n));
+            _mm256_store_si256(at, _mm256_or_si256(_mm256_slli_epi32(moved, 10), count));
+        }
+    }
+
+protected:
+    [[gnu::target("avx2")]] static __m256i stretched(__m256i words) {
+        return _mm256_srai_epi32(
+            _mm256_i32gather_epi32(reinterpret_cast<const int *>(detail::kBeforeLogits.data()), _mm256_srli_epi32(words, 20), 2),
+            16);
+    }
+    [[gnu::target("avx2")]] static __m256i centred(__m256i words) {
+        return _mm256_srai_epi32(_mm256_sub_epi32(_mm256_srli_epi32(words, 16), _mm256_set1_epi32(32768)), 5);
+    }
+    [[gnu::target("avx2")]] static __m256i packed(__m256i a, __m256i b) {
+        return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+    }
+    [[gnu::target("avx2")]] static __m128i total_four(__m256i a, __m256i b, __m256i c, __m256i d) {
+        const __m256i two = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        return _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
+    }
+    [[gnu::target("avx2")]] static __m128i bounded(__m128i sums) {
+        const __m128i logits = _mm_srai_epi32(sums, 6);
+        return _mm_max_epi32(_mm_min_epi32(logits, _mm_set1_epi32(kLogitBound)), _mm_set1_epi32(-kLogitBound));
+    }
+};
+
+struct Avx512Kernel : private Avx2Kernel {
+    using Avx2Kernel::dot_eight;
+    using Avx2Kernel::train_eight;
+
+    template <size_t Inputs, size_t Sets>
+    [[gnu::target("avx512f,avx512bw")]] static void mix(const int16_t *x, const int16_t *const *w, int16_t *out) {
+        const __m128i first =
+            total_four(sums<Inputs>(x, w[0]), sums<Inputs>(x, w[1]), sums<Inputs>(x, w[2]), sums<Inputs>(x, w[3]));
+        __m128i second = _mm_setzero_si128();
+        if constexpr (Sets == 8)
+            second = total_four(sums<Inputs>(x, w[4]), sums<Inputs>(x, w[5]), sums<Inputs>(x, w[6]), sums<Inputs>(x, w[7]));
+        _mm_store_si128(reinterpret_cast<__m128i *>(out), _mm_packs_epi32(bounded(first), bounded(second)));
+    }
+
+    template <size_t Inputs>
+    [[gnu::target("avx512f,avx512bw")]] static __m256i sums(const int16_t *x, const int16_t *w) {
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t i = 0; i < Inputs; i += 32) {
+            const __m512i a = _mm512_load_si512(x + i), b = _mm512_load_si512(w + i);
+            sum = _mm512_add_epi32(sum, _mm512_srai_epi32(_mm512_madd_epi16(a, b), 8));
+        }
+        return _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+    }
+
+    template <size_t Inputs>
+    [[gnu::target("avx512f,avx512bw")]] static void train(const int16_t *x, int16_t *w, int32_t step) {
+        const __m512i s = _mm512_set1_epi16(static_cast<int16_t>(step));
+        for (size_t i = 0; i < Inputs; i += 32)
+            _mm512_store_si512(w + i,
+                               _mm512_adds_epi16(_mm512_load_si512(w + i), _mm512_mulhrs_epi16(_mm512_load_si512(x + i), s)));
+    }
+
+    template <size_t Lanes>
+    [[gnu::target("avx512f,avx512bw")]] static void logits(const uint32_t *words, int16_t *x) {
+        for (size_t l = 0; l < Lanes; l += 16) {
+            const __m512i v = _mm512_load_si512(words + l);
+            const __m512i s =
+                _mm512_srai_epi32(_mm512_i32gather_epi32(_mm512_srli_epi32(v, 20), detail::kBeforeLogits.data(), 2), 16);
+            const __m512i c = _mm512_srai_epi32(_mm512_sub_epi32(_mm512_srli_epi32(v, 16), _mm512_set1_epi32(32768)), 5);
+            _mm256_store_si256(reinterpret_cast<__m256i *>(x + l), _mm512_cvtepi32_epi16(s));
+            _mm256_store_si256(reinterpret_cast<__m256i *>(x + Lanes + l), _mm512_cvtepi32_epi16(c));
+        }
+    }
+
+    template <size_t Lanes>
+    [[gnu::target("avx512f,avx512bw")]] static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
+        const __m512i target = _mm512_set1_epi32(-bit & ((1 << 22) - 1)), one = _mm512_set1_epi32(1);
+        for (size_t l = 0; l < Lanes; l += 16) {
+            const __m512i v = _mm512_load_si512(words + l);
+            const __m512i n = _mm512_and_si512(v, _mm512_set1_epi32(1023)), p = _mm512_srli_epi32(v, 10);
+            const __m512i rate = _mm512_srli_epi32(_mm512_i32gather_epi32(n, kRates.before_of, 2), 16);
+            const __m512i way = _mm512_srai_epi32(_mm512_sub_epi32(target, p), 6);
+            const __m512i moved = _mm512_add_epi32(p, _mm512_srai_epi32(_mm512_mullo_epi32(way, rate), 10));
+            const __mmask16 below = _mm512_cmplt_epi32_mask(n, _mm512_load_si512(limits + l));
+            const __m512i count = _mm512_mask_add_epi32(n, below, n, one);
+            _mm512_store_si512(words + l, _mm512_or_si512(_mm512_slli_epi32(moved, 10), count));
+        }
+    }
+};
+#endif
+
+}  // namespace laconic::mixing

@@ -1,0 +1,234 @@
+"""kill -9 at random moments of saving, pruning and distributed saving: every step that was complete loads, bit for bit.
+
+A quick number of kills by default; `make test-large` (the marker `large`) takes more than 200 of each.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from same import same
+
+import laconic
+import laconic.checkpoint as lc
+
+QUICK, MANY = 12, 210
+
+# Started once and forked for each kill. Step s of the run is a function of s, so that any of them can be checked.
+COMMON = """
+    import os, sys
+    sys.path.insert(0, {support!r})
+    import numpy as np, laconic.checkpoint, laconic.checkpoint.pruning, laconic.codecs.checkpoint, laconic.codecs.weights, laconic.codecs.bytes
+    from adam import AdamW
+    run = AdamW({{"w": (200, 250), "b": (250,)}})
+    states = []
+    for _ in range(40):
+        run.step()
+        states.append(run.state())
+    path = folder + "/run.lac"
+    def reached(step):
+        os.write(3, b"%d\\n" % step)
+"""
+SAVE = """
+    def work(k):
+        with laconic.checkpoint.CheckpointWriter(path, key_every=4) as writer:
+            done = len(laconic.checkpoint.steps(path)) if os.path.exists(path) and os.path.getsize(path) > 1000 else 0
+            for step in range(done, min(done + 6, 40)):
+                writer.save(states[step], step)
+                writer.wait()
+                reached(step)
+"""
+PRUNE = """
+    def work(k):
+        laconic.checkpoint.prune(path, every=2 + k % 3, last=3)
+        reached(k)
+"""
+DISTRIBUTED = """
+    import torch
+    import torch.distributed.checkpoint as dcp
+    from laconic.checkpoint.dcp import LacStorageWriter, LacStorageReader
+    torch.set_num_threads(1)
+    def tensors(state):
+        if isinstance(state, dict):
+            return {str(key): tensors(value) for key, value in state.items()}
+        return torch.from_numpy(np.array(state)) if isinstance(state, np.ndarray) else state
+    def work(k):
+        done = LacStorageReader(folder + "/dcp").steps() if os.path.exists(folder + "/dcp/metadata.lac") else []
+        first = max(done, default=-1) + 1
+        for step in range(first, min(first + 4, 40)):
+            dcp.save(tensors(states[step]["model"]), storage_writer=LacStorageWriter(folder + "/dcp", step=step), no_dist=True)
+            reached(step)
+"""
+MASTER = """
+    import signal, time, warnings
+    warnings.simplefilter("ignore")
+    for k, line in enumerate(sys.stdin):
+        child = os.fork()
+        if child == 0:
+            try:
+                work(k)
+            finally:
+                os._exit(0)
+        start = time.monotonic()
+        wait, pid = float(line), 0
+        while time.monotonic() < start + wait and not pid:
+            pid, _ = os.waitpid(child, os.WNOHANG)
+            time.sleep(min(0.0005, wait))
+        if not pid:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        print("finished" if pid else "killed", f"{time.monotonic() - start:.4f}", flush=True)
+"""
+
+
+class Master:
+    def __init__(self, work: str, folder: Path) -> None:
+        support = str(Path(__file__).parents[1] / "support")
+        text = f"folder = {str(folder)!r}\n" + textwrap.dedent(COMMON).format(support=support)
+        text += textwrap.dedent(work) + textwrap.dedent(MASTER)
+        self.ready, write = os.pipe()
+        os.set_blocking(self.ready, False)
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.dup2(write, 3),
+            close_fds=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        os.close(write)
+
+    def kill_after(self, seconds: float) -> tuple[bool, float]:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        print(seconds, file=self._child.stdin, flush=True)
+        answer, ran = self._child.stdout.readline().split()
+        return answer == "killed", float(ran)
+
+    def reached(self) -> list[int]:
+        try:
+            return [int(line) for line in os.read(self.ready, 1 << 16).split()]
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        self._child.wait(30)
+        os.close(self.ready)
+
+
+def states() -> list[dict[str, Any]]:
+    from adam import AdamW
+
+    run, found = AdamW({"w": (200, 250), "b": (250,)}), []
+    for _ in range(40):
+        run.step()
+        found.append(run.state())
+    return found
+
+
+def check(path: Path, expected: list[dict[str, Any]], complete: set[int]) -> list[int]:
+    """All that is there is as it was saved, and all that was reported as complete is there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", laconic.TornArchiveWarning)
+        try:
+            reader = lc.CheckpointReader(path, jobs=1)
+        except (laconic.CorruptDataError, FileNotFoundError):
+            assert not complete
+            return []
+    with reader:
+        there = [info.step for info in reader.steps()]
+        assert complete <= set(there)
+        for step in there:
+            assert same(reader.load(step), expected[step])
+    return there
+
+
+kills = pytest.mark.parametrize("count", [QUICK, pytest.param(MANY, marks=pytest.mark.large)])
+
+
+@kills
+def test_kill_save(count: int, tmp_path: Path) -> None:
+    expected, master, chance = states(), Master(SAVE, tmp_path), random.Random(1)
+    path, complete, killed = tmp_path / "run.lac", set[int](), 0
+    try:
+        whole = master.kill_after(60)[1]
+        complete |= set(master.reached())
+        for k in range(count):
+            was_killed, _ = master.kill_after(chance.uniform(0, 1.1 * whole))
+            killed += was_killed
+            complete |= set(master.reached())
+            there = check(path, expected, complete)
+            if len(there) >= 34 or k % 25 == 24:
+                path.unlink()
+                complete = set()
+    finally:
+        master.close()
+    assert killed > count // 2
+    assert [p.name for p in tmp_path.iterdir()] == ["run.lac"] or not list(tmp_path.iterdir())
+
+
+@kills
+def test_kill_prune(count: int, tmp_path: Path) -> None:
+    expected, chance = states(), random.Random(2)
+    path = tmp_path / "run.lac"
+    with lc.CheckpointWriter(path, key_every=4) as writer:
+        for step in range(14):
+            writer.save(expected[step], step)
+    whole_archive = path.read_bytes()
+    master = Master(PRUNE, tmp_path)
+    killed = 0
+    try:
+        whole = master.kill_after(60)[1]
+        for _ in range(count):
+            path.write_bytes(whole_archive)
+            was_killed, _ = master.kill_after(chance.uniform(0, 1.1 * whole))
+            killed += was_killed
+            there = check(path, expected, {12, 13})
+            assert len(there) == 14 or len(there) < 10  # as it was, or pruned
+            for left in tmp_path.glob(".laconic-*"):
+                left.unlink()
+    finally:
+        master.close()
+    assert killed > count // 2
+
+
+@kills
+def test_kill_distributed_save(count: int, tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch", reason="needs torch: pip install 'laconic[torch]'")
+    import torch.distributed.checkpoint as dcp
+
+    from laconic.checkpoint.dcp import LacStorageReader
+
+    expected, master, chance = states(), Master(DISTRIBUTED, tmp_path), random.Random(3)
+    complete, killed = set[int](), 0
+    try:
+        whole = master.kill_after(60)[1]
+        for k in range(count):
+            was_killed, _ = master.kill_after(chance.uniform(0, 1.1 * whole))
+            killed += was_killed
+            complete |= set(master.reached())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                there = LacStorageReader(tmp_path / "dcp").steps()
+                assert complete <= set(there)
+                for step in there if k % 10 == 9 else there[-3:]:
+                    target = {name: torch.zeros(value.shape) for name, value in expected[step]["model"].items()}
+                    dcp.load(target, storage_reader=LacStorageReader(tmp_path / "dcp", step=step), no_dist=True)
+                    assert all(
+                        (target[name].numpy().view(np.uint32) == value.view(np.uint32)).all()
+                        for name, value in expected[step]["model"].items()
+                    )
+            if max(there, default=0) >= 36:
+                for file in (tmp_path / "dcp").iterdir():
+                    file.unlink()
+                complete = set()
+    finally:
+        master.close()
+    assert killed > count // 2
