@@ -13,7 +13,6 @@ from laconic.archive import ArchiveReader
 from laconic.archive.checks import available_jobs
 from laconic.codecs.kv import priors
 from laconic.codecs.kv.profile import Profile
-from laconic.errors import CorruptDataError
 from laconic.kv.tensors import Array, Room, Shape, Tensors, library_tensor
 from laconic.objects import parse_dtype
 
@@ -128,6 +127,3 @@ def load(file: Any, name: str = "kv", **options: Any) -> Any:
     `laconic.kv.open`."""
     with open(file, name, **options) as reader:
         return reader.load()
-
-
-__all__ = ["CorruptDataError", "KVReader", "load", "open"]
