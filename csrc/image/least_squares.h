@@ -20,7 +20,7 @@ constexpr size_t kTaps = 16;
 constexpr size_t kBlock = 16;
 
 // Compilers split it into whatever vectors the target has; operations are elementwise, so the results are the same.
-using Vector [[gnu::vector_size(kTaps * sizeof(float)), gnu::may_alias]] = float;
+using Vector [[gnu::vector_size(kTaps * sizeof(float)), gnu::aligned(kTaps * sizeof(float)), gnu::may_alias]] = float;
 using HalfVector [[gnu::vector_size(kTaps * sizeof(float) / 2)]] = float;
 using QuarterVector [[gnu::vector_size(kTaps * sizeof(float) / 4)]] = float;
 
