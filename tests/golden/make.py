@@ -51,6 +51,15 @@ def bfloat16(n: int, seed: int = 1) -> np.ndarray[Any, Any]:
     return weights(n, "<f4", seed).astype(ml_dtypes.bfloat16)
 
 
+def image() -> np.ndarray[Any, Any]:
+    """(60, 96, 3) uint8: shades, an edge and a little noise; made of YCbCr by JPEG's matrix."""
+    y, x = np.mgrid[0:60, 0:96]
+    luma = (x * x + 3 * x * y) // 90 % 180 + np.frombuffer(noise(60 * 96, 7), np.uint8).reshape(60, 96) % 4
+    red, blue = x // 4 - y // 3, y // 2 - x // 8
+    colours = (luma + (91881 * red + 32768 >> 16), luma + (-22554 * blue - 46802 * red + 32768 >> 16), luma + (116130 * blue + 32768 >> 16))
+    return np.clip(np.stack(colours, axis=2), 0, 255).astype(np.uint8)
+
+
 def safetensors() -> bytes:
     header = {
         "__metadata__": {"format": "pt"},
@@ -91,16 +100,19 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-scalar": lambda: np.complex64(1 - 2j),
     "single-mixed": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
     "single-bf16-max": lambda: bfloat16(5000, seed=5),
+    "single-image": lambda: image(),
+    "single-image-fast": lambda: image(),
     "pack-dict": lambda: {
         "w": weights(40), "again": weights(40), "n": 7, "deep": {"x/y": [1.5, None, True, "text", ()], 5: OrderedDict(k=b"v")}, "": b"e",
     },
 }  # fmt: skip
 
-LEVELS = {"single-mixed": "max", "single-bf16-max": "max"}  # all others are made at the default level
+KINDS = {"single-image": "image", "single-image-fast": "image"}  # all others find theirs
+LEVELS = {"single-mixed": "max", "single-bf16-max": "max", "single-image-fast": "fast"}  # all others are made at the default level
 
 
 def encoded(name: str) -> bytes:
-    return laconic.encode(OBJECTS[name](), level=LEVELS.get(name, "default"), jobs=1)
+    return laconic.encode(OBJECTS[name](), KINDS.get(name), level=LEVELS.get(name, "default"), jobs=1)
 
 
 def log() -> bytes:
