@@ -27,7 +27,7 @@ _NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed"}
 
 SORT_FROM = 4096  # raw bytes; below, its tables take longer to set up than the block takes to code, and zstd is as good
 
-PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
+PROBE = 1 << 16  # bytes tried first, at most: noise is not worth a slow search
 
 
 class BytesCodec:
@@ -94,12 +94,12 @@ def _encode_small(raw: memoryview, level: str) -> bytes:
 
 
 def _is_noise(raw: memoryview) -> bool:
-    """Whether the quickest zstd gains nothing on a probe from the start, the middle and the end."""
-    if len(raw) < 8 * PROBE:
+    """Whether the quickest zstd gains nothing on probes from the start, the middle and the end."""
+    if len(raw) < SORT_FROM:
         return False
-    middle = len(raw) // 2
-    probes = (raw[:PROBE], raw[middle : middle + PROBE], raw[-PROBE:])
-    return all(len(zstd.compress(probe, 1)) >= 0.99 * len(probe) for probe in probes)
+    size = min(PROBE, max(len(raw) // 8, SORT_FROM))
+    starts = (0, (len(raw) - size) // 2, len(raw) - size)
+    return all(len(zstd.compress(raw[start : start + size], 1)) >= 0.99 * size for start in starts)
 
 
 class StoredCodec:
