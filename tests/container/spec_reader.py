@@ -2,7 +2,7 @@
 
 It holds the whole archive in memory and is slow; what counts is that it shares no line with laconic. `read(data)` goes through the trailers
 and indexes, `read_forward(data)` through the frames from front to back. Both return the entries by name, in the order of the archive.
-Codecs: stored, bytes (method 1), weights.
+Codecs: stored, bytes (methods 1 and 4), weights.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ assert _spec.loader is not None
 reference = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reference)
 
+PRIMER = (Path(__file__).parents[2] / "codecs" / "bytes" / "primer" / "primer.zdict").read_bytes()
 HEADER_MAGIC = b"\x8aLAC\r\n\x1a\n"
 TRAILER_MAGIC = b"\x8bLAC\r\n\x1a\n"
 SYNC = b"\xf5\xd7\x4c\x9b"
@@ -206,9 +207,21 @@ def decode_bytes(frame: Frame, base: bytes | None) -> bytes:
         raise UnknownError(f"bytes, version {frame.version}")
     need(not frame.params, "bytes has no parameters")
     need(frame.payload, "empty payload")
+    if frame.payload[0] == 4:
+        return unprimed(frame.payload[1:], frame.raw_size)
     if frame.payload[0] != 1:
         raise UnknownError(f"bytes, method {frame.payload[0]}")
     return unzstd(frame.payload[1:], frame.raw_size, base or b"")
+
+
+def unprimed(payload: bytes, raw_size: int) -> bytes:
+    need(payload[:4] == xxhash.xxh3_64_digest(PRIMER)[:4], "name of the primer")
+    try:
+        need(zstandard.get_frame_parameters(payload[4:]).content_size == raw_size, "size of the zstd frame")
+        started = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(PRIMER))
+        return started.decompress(payload[4:], raw_size, allow_extra_data=False)
+    except zstandard.ZstdError as e:
+        raise DamageError(str(e)) from e
 
 
 def element(y: int, base: bytes | None, width: int, r: int, order: str) -> bytes:
