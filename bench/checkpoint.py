@@ -262,7 +262,8 @@ def _run(options: Options) -> Iterator[Row]:
     seconds = {chain: statistics.median(found) for chain, found in times.items()}
     for chain in sorted(seconds):
         yield {"set": "run", "file": f"load, chain of {chain}", "codec": "laconic:default", "raw_bytes": raw,
-               "stored_bytes": stored // len(infos), "decode_mbps": raw / seconds[chain] / 1e6, "times_of_a_key_step": seconds[chain] / seconds[0], "exact": exact}  # fmt: skip
+               "stored_bytes": stored // len(infos), "decode_mbps": raw / seconds[chain] / 1e6, "exact": exact,
+               "times_of_a_key_step": seconds[chain] / seconds[0]}  # fmt: skip
     yield {"set": "run", "file": f"{steps} steps, each saved", "codec": "laconic:default", "raw_bytes": raw * len(infos),
            "stored_bytes": path.stat().st_size, "bits_per_parameter": 8 * path.stat().st_size / count / len(infos),
            "bits_per_parameter_predicted": 8 * statistics.median(predicted) / count, "exact": exact}  # fmt: skip
