@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import laconic
+import laconic.checkpoint
 import laconic.kv
 from laconic.archive import ArchiveWriter
 from laconic.container.sink import FileSink
@@ -232,6 +233,37 @@ def changed() -> dict[str, Any]:
     return {"w": w, "text": b"every word of the base, said twice. " * 50}
 
 
+def training() -> dict[int, dict[str, Any]]:
+    """Steps of AdamW beside SGD, in single precision without a library's help: 10 and 11 alone, then 20 and 21."""
+    one = np.float32(1)
+    w, m, v = weights(600), np.zeros(600, np.float32), np.zeros(600, np.float32)
+    p, b = weights(300, seed=9), np.zeros(300, np.float32)
+    lr, b1, b2, eps, kept = 2.0**-8, 0.875, 0.96875, 2.0**-20, {}
+    for step in range(1, 22):
+        g = weights(600, seed=step + 20)
+        m = m + np.float32(1 - b1) * (g - m)
+        v = v * np.float32(b2) + (np.float32(1 - b2) * g) * g
+        w = w * np.float32(1 - lr / 8)
+        w = w + (np.float32(-lr / (1 - b1**step)) * m) / (np.sqrt(v) / np.float32((1 - b2**step) ** 0.5) + np.float32(eps))
+        b = b * np.float32(0.75) + weights(300, seed=step + 70)
+        p = p + b * np.float32(-lr)
+        if step in (10, 11, 20, 21):
+            half = w.astype(np.float16)
+            adam = {"state": {0: {"step": one * step, "exp_avg": m, "exp_avg_sq": v}},
+                    "param_groups": [{"lr": lr, "betas": (b1, b2), "eps": eps, "weight_decay": 0.125, "params": [0]}]}  # fmt: skip
+            sgd = {"state": {"p": {"momentum_buffer": b}}, "param_groups": [{"lr": lr, "momentum": 0.75, "params": ["p"]}]}
+            kept[step] = {"w": w, "p": p, "half": half, "adam": adam, "sgd": sgd, "seen": np.arange(step * 30), "note": ("é", None, -0.0)}
+    return kept
+
+
+def checkpoints() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.lac"
+        for step, state in training().items():
+            laconic.checkpoint.save(state, path, step=step)
+        return path.read_bytes()
+
+
 def built() -> dict[str, bytes]:
     """All golden archives but the single objects, by name."""
     import kv_caches  # makes its caches of `noise`
@@ -265,6 +297,7 @@ def built() -> dict[str, bytes]:
         file_ = io.BytesIO()
         laconic.kv.save(kv_caches.values(2, 40), file_, "2LTHD", chunk=32, profile=profile, recent=5, jobs=1)
         found[name] = file_.getvalue()
+    found["checkpoints"] = checkpoints()
     found["base"] = base_archive()
     with laconic.open(found["base"]) as base:
         writing("delta", lambda a: [a.add(name, value) for name, value in changed().items()], base=base)
