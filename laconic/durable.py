@@ -23,20 +23,43 @@ def lock(file: BinaryIO, path: Path) -> None:
         return
 
 
+_temporaries: set[Path] = set()  # made by this process, and not yet published or discarded
+
+
 def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file beside `path` for what will be renamed to it; nothing that lies there already is opened, nor any link followed."""
     while True:
         temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
         try:
-            return temporary, open(temporary, "x+b")
+            file = open(temporary, "x+b")
         except FileExistsError:
             continue
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None  # the name that the user knows
+        _temporaries.add(temporary)
+        return temporary, file
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a complete file its name, durably."""
+    os.replace(temporary, path)
+    _temporaries.discard(temporary)
+    sync_folder(path)
+
+
+def discard(temporary: Path) -> None:
+    temporary.unlink(missing_ok=True)
+    _temporaries.discard(temporary)
+
+
+def discard_all() -> None:
+    """For a process that ends at once."""
+    for temporary in list(_temporaries):
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def sync_folder(path: Path) -> None:
-    """Make a rename durable."""
     with suppress(OSError):
         fd = os.open(path.parent, os.O_RDONLY)
         try:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from laconic.archive import ArchiveWriter
 from laconic.container.table import Entry
-from laconic.durable import open_temporary, sync_folder
+from laconic.durable import discard, open_temporary, publish
 from laconic.errors import CorruptDataError
 
 
@@ -149,13 +149,12 @@ class AtomicFile:
         os.fsync(self.file.fileno())
         self.file.close()
         apply_meta(self._temporary, meta)
-        os.replace(self._temporary, self.path)
-        sync_folder(self.path)
+        publish(self._temporary, self.path)
 
     def discard(self) -> None:
         with suppress(OSError):
             self.file.close()
-        self._temporary.unlink(missing_ok=True)
+        discard(self._temporary)
 
 
 def apply_meta(path: Path, meta: dict[str, object]) -> None:

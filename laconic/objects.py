@@ -154,8 +154,20 @@ def _torch_leaf(obj: Any) -> Leaf | None:
     if name is None:
         raise TypeError(f"torch dtype {obj.dtype} is not supported")
     tensor = obj.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    elements: Any = tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    elements: Any = dense_bytes(tensor)
     return Leaf("torch", name, tuple(obj.shape), obj.element_size(), memoryview(elements))
+
+
+def dense_bytes(tensor: Any) -> Any:
+    """The elements of a contiguous torch tensor on the CPU, as bytes that share its memory."""
+    import torch
+
+    if tensor.numel() == 0:
+        return b""
+    flat = tensor.reshape(-1)
+    if flat.stride(0) != 1:  # one element: torch calls any stride contiguous, and views of it need 1
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.uint8).numpy()
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

@@ -13,12 +13,17 @@ from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
-_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 22, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
+_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 24, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
 _MIXING = ("high", "max")
 
 # Payload methods (first byte).
 ZSTD = 1
 MIXED = 2
+SORTED = 3
+
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted"}
+
+SORT_FROM = 4096  # raw bytes; below, the tables take longer to set up than the block takes to code
 
 PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
 
@@ -49,6 +54,8 @@ class BytesCodec:
             # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
             if len(mixed) <= len(zstd.compress(raw, 3)):
                 return bytes((MIXED,)) + mixed
+        elif level == "default" and len(raw) >= SORT_FROM:
+            return bytes((SORTED,)) + _core.encode_sorted(raw)
         return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
@@ -59,11 +66,13 @@ class BytesCodec:
             out[:] = zstd.decompress(body, len(out), "the zstd payload", base)
         elif method == MIXED and base is None:
             _core.decode_mixed(body, out)
+        elif method == SORTED and base is None:
+            _core.decode_sorted(body, out)
         else:
             raise CorruptDataError(f"no such bytes method ({method})")
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
-        return {"method": "mixed" if payload[:1] == bytes((MIXED,)) else "zstd"}
+        return {"method": _NAMES.get(payload[0] if len(payload) else 0, "unknown")}
 
 
 def _is_noise(raw: memoryview) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from laconic import _core
-from laconic.codecs.weights import npy, npz, safetensors
+from laconic.codecs.weights import fields, generic, gguf, npy, npz, safetensors, torch_zip
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
@@ -18,6 +18,10 @@ PLANES = 1
 ZSTD = 2
 JOINT = 3
 DELTA = 4
+FIELDS = 16  # of records; the numbers before it are for plain elements
+
+_ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
+_HEAD = 1 << 16  # bytes that adaptors sniff at
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
 _RELATED = 0.6  # a difference below this share of the raw bytes is not compared with coding without the base
@@ -75,11 +79,11 @@ class WeightsCodec:
     version = 2
 
     def sniff(self, head: bytes, size: int | None) -> float:
-        return max(adaptor.sniff(head, size) for adaptor in (safetensors, npy, npz))
+        return max(adaptor.sniff(head, size) for adaptor in _ADAPTORS)
 
     def layout(self, source: Source) -> Iterator[Piece | View]:
-        head = source.head(64)
-        adaptor = max((safetensors, npy, npz), key=lambda a: a.sniff(head, source.size))
+        head = source.head(_HEAD)
+        adaptor = max(_ADAPTORS, key=lambda a: a.sniff(head, source.size))
         return adaptor.layout(source, self)
 
     def params(self, dtype: str, itemsize: int) -> bytes | None:
@@ -90,6 +94,8 @@ class WeightsCodec:
         return FRAME
 
     def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
+        if params[:1] == fields.MARK:
+            return _encode_fields(raw, params, level, base)
         form = ElementFormat.parse(params)
         if base is not None:
             delta = _core.encode_delta(raw, base, form.width, form.rotate, form.big_endian, prefix=bytes((DELTA,)))
@@ -108,6 +114,9 @@ class WeightsCodec:
         return payload
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
+        if params[:1] == fields.MARK:
+            _decode_fields(payload, params, out, base)
+            return
         form = ElementFormat.parse(params)
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == PLANES:
@@ -122,6 +131,8 @@ class WeightsCodec:
             raise CorruptDataError(f"no such weights method ({method})")
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
+        if params[:1] == fields.MARK:
+            return _info_fields(payload, params, raw_size)
         form = ElementFormat.parse(params)
         if payload[0] == PLANES:
             planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
@@ -135,6 +146,30 @@ class WeightsCodec:
             "method": f"{'planes' if payload[0] == PLANES else 'joint'} {'+'.join(name for name, _ in planes)}",
             "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
         }
+
+
+def _encode_fields(raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes:
+    payload = _core.encode_fields(raw, params[1:], base, level == "fast")
+    packed = _try_zstd(raw, level, len(payload) / max(1, len(raw))) if base is None else None
+    if packed is not None and len(packed) < len(payload):
+        return bytes((ZSTD,)) + packed
+    return bytes((FIELDS,)) + payload
+
+
+def _decode_fields(payload: memoryview, params: bytes, out: memoryview, base: memoryview | None) -> None:
+    method, body = payload[0] if len(payload) else 0, payload[1:]
+    if method == FIELDS:
+        _core.decode_fields(body, out, params[1:], base)
+    elif method == ZSTD and base is None:
+        out[:] = zstd.decompress(body, len(out), "the zstd payload")
+    else:
+        raise CorruptDataError(f"no such method of records ({method})")
+
+
+def _info_fields(payload: memoryview, params: bytes, raw_size: int) -> dict[str, Any]:
+    if payload[0] != FIELDS:
+        return {"method": "zstd"}
+    return {"method": f"fields {fields.report(_core.inspect_fields(payload[1:], raw_size, params[1:]))}"}
 
 
 def _try_zstd(raw: memoryview, level: str, ratio: float) -> bytes | None:

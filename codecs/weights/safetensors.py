@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import TypeGuard
 
-from laconic.codecs.weights.tensors import Formats, pieces
+from laconic.codecs.weights.tensors import Formats, apart, pieces
 from laconic.container import Piece, Source, View, names
 
 MAX_DIMS = 64  # numpy's limit, and the container's
@@ -66,14 +66,7 @@ def _views(tensors: object, data: int, file_size: int | None) -> list[tuple[View
         start, stop = data + offsets[0], data + offsets[1]
         if start <= stop <= (file_size if file_size is not None else stop) and stop - start == prod(shape) * bits // 8:
             found.append((View(names.escape(name), ours, tuple(shape), start, stop - start), bits // 8))
-    found.sort(key=lambda item: (item[0].start, item[0].size))
-    kept: list[tuple[View, int]] = []
-    end = data
-    for view, itemsize in found:
-        if view.start >= end:
-            kept.append((view, itemsize))
-            end = view.start + view.size
-    return kept
+    return apart(found, data)
 
 
 def _naturals(value: object) -> TypeGuard[list[int]]:

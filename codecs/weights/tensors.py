@@ -7,11 +7,23 @@ from typing import Protocol
 
 from laconic.container import Piece, View
 
-GROUP = 1 << 20  # neighbouring tensors of one dtype share frames up to this many bytes; a frame cuts itself into segments with tables of their own
+GROUP = (
+    1 << 20
+)  # neighbouring tensors of one dtype share frames up to this many bytes; a frame cuts itself into segments with tables of their own
 
 
 class Formats(Protocol):
     def params(self, dtype: str, itemsize: int) -> bytes | None: ...
+
+
+def apart(views: Iterable[tuple[View, int]], start: int = 0) -> list[tuple[View, int]]:
+    """`views` by position from `start` on, without those that overlap one before them."""
+    kept: list[tuple[View, int]] = []
+    for view, itemsize in sorted(views, key=lambda item: (item[0].start, item[0].size)):
+        if view.start >= start:
+            kept.append((view, itemsize))
+            start = view.start + view.size
+    return kept
 
 
 def pieces(views: Iterable[tuple[View, int]], start: int, end: int, formats: Formats) -> Iterator[Piece | View]:

@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include <immintrin.h>
 
 #include "audio/cascade_impl.h"
@@ -31,3 +33,5 @@ struct Loops {
 const CascadeKernels kCascadeAvx2{predict_with<Loops>, update_with<Loops>};
 
 }  // namespace laconic::audio
+
+#endif

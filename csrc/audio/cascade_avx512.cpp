@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include <immintrin.h>
 
 #include "audio/cascade_impl.h"
@@ -40,3 +42,5 @@ struct Loops {
 const CascadeKernels kCascadeAvx512{predict_with<Loops>, update_with<Loops>};
 
 }  // namespace laconic::audio
+
+#endif

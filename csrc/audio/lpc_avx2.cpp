@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include <immintrin.h>
 
 #include "audio/lpc_impl.h"
@@ -45,3 +47,5 @@ void restore_avx2(const Predictor &predictor, int32_t *x, size_t n) {
 const LpcKernels kLpcAvx2{autocorrelate_here, residual_here, restore_avx2};
 
 }  // namespace laconic::audio
+
+#endif

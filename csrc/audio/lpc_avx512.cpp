@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include <immintrin.h>
 
 #include "audio/lpc_impl.h"
@@ -46,3 +48,5 @@ void restore_avx512(const Predictor &predictor, int32_t *x, size_t n) {
 const LpcKernels kLpcAvx512{autocorrelate_here, residual_here, restore_avx512};
 
 }  // namespace laconic::audio
+
+#endif

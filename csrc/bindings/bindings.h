@@ -10,9 +10,13 @@ void bind_cpu(pybind11::module_ &m);
 void bind_entropy_blocks(pybind11::module_ &m);
 void bind_entropy_contexts(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
+void bind_fields(pybind11::module_ &m);
 void bind_text(pybind11::module_ &m);
 void bind_audio(pybind11::module_ &m);
+void bind_image(pybind11::module_ &m);
 void bind_entropy_models(pybind11::module_ &m);
 void bind_logs(pybind11::module_ &m);
+void bind_kv(pybind11::module_ &m);
+void bind_checkpoint(pybind11::module_ &m);
 
 }  // namespace laconic::bindings

@@ -10,8 +10,12 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_entropy_blocks(m);
     laconic::bindings::bind_entropy_contexts(m);
     laconic::bindings::bind_floats(m);
+    laconic::bindings::bind_fields(m);
     laconic::bindings::bind_text(m);
     laconic::bindings::bind_audio(m);
+    laconic::bindings::bind_image(m);
     laconic::bindings::bind_entropy_models(m);
     laconic::bindings::bind_logs(m);
+    laconic::bindings::bind_kv(m);
+    laconic::bindings::bind_checkpoint(m);
 }

@@ -3,7 +3,9 @@
 
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "text/bwt.h"
 #include "text/byte_model.h"
+#include "text/sorted_block.h"
 
 namespace py = pybind11;
 
@@ -29,6 +31,28 @@ void bind_text(py::module_ &m) {
             const WritableByteView raw(out);
             const py::gil_scoped_release release;
             text::decode_mixed({in.data(), in.size()}, raw.data(), raw.size());
+        },
+        py::arg("stream"), py::arg("out"), "Fill `out` from such a stream; CorruptDataError if it is none.");
+    m.def(
+        "encode_sorted",
+        [](const py::buffer &raw) {
+            const ByteView in(raw);
+            if (in.size() == 0 || in.size() > text::kMaxBwtBytes) throw std::invalid_argument("a block has 1 byte to 16 MiB");
+            std::vector<uint8_t> stream;
+            {
+                const py::gil_scoped_release release;
+                stream = text::encode_sorted({in.data(), in.size()});
+            }
+            return py::bytes(reinterpret_cast<const char *>(stream.data()), stream.size());
+        },
+        py::arg("raw"), "Stream of a block coded by sorting (codecs/bytes/FORMAT.md).");
+    m.def(
+        "decode_sorted",
+        [](const py::buffer &stream, const py::buffer &out) {
+            const ByteView in(stream);
+            const WritableByteView raw(out);
+            const py::gil_scoped_release release;
+            text::decode_sorted({in.data(), in.size()}, {raw.data(), raw.size()});
         },
         py::arg("stream"), py::arg("out"), "Fill `out` from such a stream; CorruptDataError if it is none.");
 }

@@ -174,6 +174,8 @@ void finish(DecodeJob<Symbol> &job, DecodeRows<Symbol> &rows) {
 
 }  // namespace
 
+void decode_rows(DecodeRows<uint8_t> &rows) { kernels<uint8_t>().decode_rows(rows); }
+
 void build_encode_table(std::span<const uint16_t> freqs, EncodeSymbol *table) {
     uint32_t start = 0;
     for (size_t s = 0; s < freqs.size(); ++s) {

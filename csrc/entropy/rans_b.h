@@ -147,6 +147,9 @@ struct DecodeRows {
     }
 };
 
+// With the active instruction set's kernel, 32 lanes.
+void decode_rows(DecodeRows<uint8_t> &rows);
+
 // How a kernel finds a symbol's table.
 enum class Context { none, given, previous };
 

@@ -50,11 +50,13 @@ inline void require(bool condition, const char *what) {
 
 inline bool is_alphanumeric(uint32_t c) { return c - '0' < 10u || (c | 32) - 'a' < 26u; }
 
-template <class Coder>
+template <class Coder, class Votes>
 class RowModel {
 public:
-    static constexpr bool kEncodes = BitMixer<Coder>::kEncodes;
+    static constexpr bool kEncodes = BitMixer<Coder, Votes>::kEncodes;
     static constexpr unsigned kCandidates = 8;
+    static constexpr size_t kMatch = 5;                 // bytes that must be equal for a match
+    static constexpr size_t kGuessLength = 8;           // where that many matched, the next byte is one decision
     static constexpr size_t kRun = 8, kRunLength = 20;  // bytes taken at once where that many before them matched
     using Byte = std::conditional_t<kEncodes, const uint8_t, uint8_t>;
 
@@ -64,7 +66,8 @@ public:
           size_(size),
           mixer_(coder, std::clamp<unsigned>(std::bit_width(size >> 2), 10, 18)),
           expected_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 5), 10, 17)),
-          matches_(size_t{1} << std::clamp<unsigned>(std::bit_width(size >> 2), 10, 18)) {}
+          match_shift_(64 - std::clamp<unsigned>(std::bit_width(size >> 2), 10, 18)),
+          matches_(size_t{1} << (64 - match_shift_)) {}
 
     // The templates' stored form. Decoding: `size` bytes are appended to text.
     void templates(std::vector<uint8_t> &text, size_t size);
@@ -131,8 +134,9 @@ private:
     Byte *frame_;
     size_t size_;
     size_t at_ = 0;
-    BitMixer<Coder> mixer_;
+    BitMixer<Coder, Votes> mixer_;
     std::vector<Expected> expected_;
+    unsigned match_shift_;
     std::vector<uint32_t> matches_;  // by the hash of the five bytes before: where a text went on
     std::vector<ColumnState> columns_;
     uint32_t ids_[3] = {0, 0, 0};  // templates of the last lines
@@ -145,8 +149,8 @@ private:
     bool has_number_ = false;
 };
 
-template <class Coder>
-void RowModel<Coder>::templates(std::vector<uint8_t> &text, size_t size) {
+template <class Coder, class Votes>
+void RowModel<Coder, Votes>::templates(std::vector<uint8_t> &text, size_t size) {
     uint64_t word = 0, four = 0;
     for (size_t k = 0; k < size; ++k) {
         const uint64_t contexts[] = {four & 0xff,
@@ -162,8 +166,8 @@ void RowModel<Coder>::templates(std::vector<uint8_t> &text, size_t size) {
     }
 }
 
-template <class Coder>
-void RowModel<Coder>::plans(const TemplateSet &set, const std::vector<Plan> &plans) {
+template <class Coder, class Votes>
+void RowModel<Coder, Votes>::plans(const TemplateSet &set, const std::vector<Plan> &plans) {
     set_ = &set;
     columns_.resize(set.columns.size());
     for (size_t k = 0; k < columns_.size(); ++k) {
@@ -179,8 +183,8 @@ void RowModel<Coder>::plans(const TemplateSet &set, const std::vector<Plan> &pla
     }
 }
 
-template <class Coder>
-uint32_t RowModel<Coder>::template_id(size_t count, uint32_t id) {
+template <class Coder, class Votes>
+uint32_t RowModel<Coder, Votes>::template_id(size_t count, uint32_t id) {
     const uint64_t one = mix(ids_[0], 1), two = mix(one, ids_[1]), three = mix(two, ids_[2]);
     Expected *sources[] = {&expected(mix(three, 3)), &expected(mix(two, 2)), &expected(one)};
     uint32_t tried[3];
@@ -216,8 +220,8 @@ uint32_t RowModel<Coder>::template_id(size_t count, uint32_t id) {
     return id;
 }
 
-template <class Coder>
-void RowModel<Coder>::line(const TemplateSet &set, uint32_t template_of_line, const Slot *slots) {
+template <class Coder, class Votes>
+void RowModel<Coder, Votes>::line(const TemplateSet &set, uint32_t template_of_line, const Slot *slots) {
     const uint32_t id = template_id(set.count(), template_of_line);
     left_ = Value::number(id);
     left2_ = Value();
@@ -234,8 +238,8 @@ void RowModel<Coder>::line(const TemplateSet &set, uint32_t template_of_line, co
     }
 }
 
-template <class Coder>
-void RowModel<Coder>::write(uint8_t cls, Value v) {
+template <class Coder, class Votes>
+void RowModel<Coder, Votes>::write(uint8_t cls, Value v) {
     if (is_number(cls)) {
         uint8_t text[kMaxNumberText];
         const size_t n = write_number(cls, v.bits, text);
@@ -250,8 +254,8 @@ void RowModel<Coder>::write(uint8_t cls, Value v) {
     }
 }
 
-template <class Coder>
-Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
+template <class Coder, class Votes>
+Value RowModel<Coder, Votes>::value(uint32_t column, uint8_t cls, const Slot *slot) {
     ColumnState &state = columns_[column];
     const bool number = is_number(cls);
     Value v;
@@ -337,8 +341,8 @@ Value RowModel<Coder>::value(uint32_t column, uint8_t cls, const Slot *slot) {
     return v;
 }
 
-template <class Coder>
-Value RowModel<Coder>::spelled(uint32_t column, ColumnState &state, uint8_t cls, Value v, const Slot *slot) {
+template <class Coder, class Votes>
+Value RowModel<Coder, Votes>::spelled(uint32_t column, ColumnState &state, uint8_t cls, Value v, const Slot *slot) {
     const size_t start = at_;
     if (state.method == Method::text || !is_number(cls)) {
         const size_t length = kEncodes ? slot->length : 0;
@@ -361,8 +365,8 @@ Value RowModel<Coder>::spelled(uint32_t column, ColumnState &state, uint8_t cls,
     return v;
 }
 
-template <class Coder>
-uint64_t RowModel<Coder>::difference(uint32_t column, ColumnState &state, uint64_t delta) {
+template <class Coder, class Votes>
+uint64_t RowModel<Coder, Votes>::difference(uint32_t column, ColumnState &state, uint64_t delta) {
     const uint64_t here = mix(column, 0xdeau);
     const bool negative = delta >> 63;
     uint64_t magnitude = negative ? -delta : delta;
@@ -393,8 +397,8 @@ uint64_t RowModel<Coder>::difference(uint32_t column, ColumnState &state, uint64
 }
 
 // The next byte of a text; false for its end.
-template <class Coder>
-bool RowModel<Coder>::next(uint32_t c) {
+template <class Coder, class Votes>
+bool RowModel<Coder, Votes>::next(uint32_t c) {
     if (c == '\n') return false;
     if constexpr (!kEncodes) {
         require(at_ < size_, "log lines hold more than the frame");
@@ -404,21 +408,21 @@ bool RowModel<Coder>::next(uint32_t c) {
     return true;
 }
 
-template <class Coder>
-size_t RowModel<Coder>::noise(uint32_t column, size_t length) {
+template <class Coder, class Votes>
+size_t RowModel<Coder, Votes>::noise(uint32_t column, size_t length) {
     const size_t start = at_;
     const uint64_t here = mix(column, 0x401u);
     for (size_t k = 0;; ++k) {
-        const uint64_t contexts[] = {here, mix(here, std::min<size_t>(k, 63) + 1)};
-        if (!next(mixer_.bits(contexts, 8, 1010, kEncodes ? (k < length ? frame_[at_] : '\n') : 0))) break;
+        const uint64_t there = mix(here, std::min<size_t>(k, 63) + 1);
+        if (!next(mixer_.byte(here, there, kEncodes ? (k < length ? frame_[at_] : '\n') : 0))) break;
     }
     require(at_ > start, "an empty log value");
     return at_ - start;
 }
 
 // Whether the next kRun bytes are those at `match`; decoding: writes them. `left` bytes remain when encoding.
-template <class Coder>
-bool RowModel<Coder>::run(size_t match, size_t match_length, size_t left) {
+template <class Coder, class Votes>
+bool RowModel<Coder, Votes>::run(size_t match, size_t match_length, size_t left) {
     if (match + kRun > at_ || kRun > size_ - at_ || std::memchr(frame_ + match, '\n', kRun)) return false;
     const uint64_t contexts[] = {std::min<size_t>(match_length, 400) / 16, mix(behind(1), 0x70u)};
     bool same = false;
@@ -429,36 +433,39 @@ bool RowModel<Coder>::run(size_t match, size_t match_length, size_t left) {
     return same;
 }
 
-template <class Coder>
-size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t cls, size_t length) {
+template <class Coder, class Votes>
+size_t RowModel<Coder, Votes>::text(uint32_t column, const ColumnState &state, uint8_t cls, size_t length) {
     const size_t start = at_;
     const uint64_t here = mix(column, 0x7e8u);
     const bool old_text = state.last.hash && !is_number(cls);
     const uint8_t *const old = frame_ + (old_text ? state.last.start() : 0);
     const size_t old_size = old_text ? state.last.size() : 0;
-    uint64_t prefix = 0, word = 0;
+    const bool may_guess = cls != kInteger && cls != kDigits;
+    uint64_t word = 0;
     bool agrees = true;
     size_t match = 0, match_length = 0, no_run_before = 0;
+    uint64_t recent = 0;  // the bytes before, the last one lowest
+    for (size_t n = std::min<size_t>(at_, 8); n; --n) recent = recent << 8 | frame_[at_ - n];
     for (size_t k = 0;; ++k) {
-        if (match == 0 && at_ >= 5) {
-            const uint64_t h = hash_bytes(frame_ + at_ - 5, 5) >> 20 & (matches_.size() - 1);
-            match = matches_[h];
+        uint32_t &place = matches_[(recent & 0xffffffffff) * 0x9e3779b97f4a7c15u >> match_shift_];
+        if (match == 0) {
+            match = place;
             match_length = 0;
             if (match) {
                 while (match_length < 32 && match_length < match &&
                        frame_[match - 1 - match_length] == frame_[at_ - 1 - match_length])
                     ++match_length;
-                if (match_length < 5) match = 0;
+                if (match_length < kMatch) match = 0;
             }
         }
-        if (at_ >= 5) matches_[hash_bytes(frame_ + at_ - 5, 5) >> 20 & (matches_.size() - 1)] = static_cast<uint32_t>(at_);
+        place = static_cast<uint32_t>(at_);
         if (match && match_length >= kRunLength && at_ >= no_run_before) {
             if (run(match, match_length, length - k)) {
                 for (size_t j = 0; j < kRun; ++j) {
                     const uint8_t c = frame_[at_ + j];
                     agrees = agrees && k + j < old_size && old[k + j] == c;
-                    prefix = mix(prefix, c + 1u);
                     word = is_alphanumeric(c) ? mix(word, c) : c;
+                    recent = recent << 8 | c;
                 }
                 at_ += kRun;
                 match += kRun;
@@ -469,23 +476,30 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
             no_run_before = at_ + kRun;
         }
         const uint8_t above = k < old_size ? old[k] : '\n';
-        const uint64_t two = static_cast<uint64_t>(behind(1)) | behind(2) << 8;
-        const uint64_t four = two | static_cast<uint64_t>(behind(3)) << 16 | static_cast<uint64_t>(behind(4)) << 24;
-        const uint64_t six = four | static_cast<uint64_t>(behind(5)) << 32 | static_cast<uint64_t>(behind(6)) << 40;
+        const uint64_t two = recent & 0xffff;
         const uint64_t contexts[] = {
-            mix(here, prefix),
             mix(here, above + 256 * std::min<size_t>(k, 255) + (agrees ? 1u << 16 : 0u) + (1u << 17)),
-            mix(mix(here, left_.hash), prefix),
             mix(word, cls),
             mix(two, 0x200u + cls),
-            mix(four, 4),
-            mix(six, 6),
+            mix(recent & 0xffffff, 3),
         };
         const int expected = match ? frame_[match] : -1;
         const uint32_t set = (cls & 31u) * 4 + static_cast<uint32_t>(std::min<size_t>(k, 3));
         const uint32_t actual = kEncodes ? (k < length ? frame_[at_] : '\n') : 0;
-        const uint32_t c =
-            mixer_.bits(contexts, 8, set, actual, expected, static_cast<unsigned>(std::min<size_t>(match_length / 2, 15)));
+        // Where a text goes on as one before did, one decision mostly does for the byte.
+        uint32_t c = static_cast<uint32_t>(expected);
+        const bool guesses = may_guess && match && match_length >= kGuessLength;
+        bool guessed = false;
+        if (guesses) {
+            const uint64_t alike = (std::min<size_t>(match_length, 31) * 2 + agrees) * 4 + (c == above) * 2 + (above == '\n');
+            const uint64_t inner[] = {mix(alike, 0x71u), mix(two & 255, c + 0x7200u), mix(here, c + 256u * above + 0x730000u),
+                                      mix(word, c + 0x740000u)};
+            guessed = mixer_.flag(inner, 211 + static_cast<uint32_t>(std::min<size_t>(match_length, 31)), actual == c);
+        }
+        if (!guessed) {
+            const auto strength = static_cast<unsigned>(std::min<size_t>(match_length / 2, 15));
+            c = mixer_.bits(contexts, 8, set, actual, guesses ? -1 : expected, strength);
+        }
         if (!next(c)) break;
         if (match) {
             if (expected == static_cast<int>(c)) {
@@ -496,8 +510,8 @@ size_t RowModel<Coder>::text(uint32_t column, const ColumnState &state, uint8_t 
             }
         }
         agrees = agrees && c == above;
-        prefix = mix(prefix, c + 1);
         word = is_alphanumeric(c) ? mix(word, c) : c;
+        recent = recent << 8 | c;
     }
     require(at_ > start, "an empty log value");
     return at_ - start;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "entropy/binary_coder.h"
+#include "entropy/cpu.h"
 #include "entropy/log2_fixed.h"
 #include "log/row_model.h"
 #include "log/varint.h"
@@ -121,14 +122,13 @@ std::vector<Plan> choose_plans(const uint8_t *raw, const ParsedLog &log) {
     return plans;
 }
 
-}  // namespace
-
-std::vector<uint8_t> encode_rows(const uint8_t *raw, size_t size, const ParsedLog &log) {
+template <class Votes>
+std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const ParsedLog &log) {
     std::vector<uint8_t> out;
     put_varint(out, log.templates.text.size());
     put_varint(out, log.lines() << 1 | (log.final_newline ? 1 : 0));
     BinaryEncoder coder;
-    RowModel<BinaryEncoder> model(coder, raw, size);
+    RowModel<BinaryEncoder, Votes> model(coder, raw, size);
     std::vector<uint8_t> text = log.templates.text;
     model.templates(text, text.size());
     model.plans(log.templates, choose_plans(raw, log));
@@ -141,7 +141,8 @@ std::vector<uint8_t> encode_rows(const uint8_t *raw, size_t size, const ParsedLo
     return out;
 }
 
-void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t size) {
+template <class Votes>
+void decode_with(const uint8_t *data, size_t data_size, uint8_t *out, size_t size) {
     std::span<const uint8_t> in(data, data_size);
     const uint64_t template_bytes = get_varint(in);
     const uint64_t lines_and_end = get_varint(in);
@@ -149,7 +150,7 @@ void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t siz
     require(template_bytes <= max_template_bytes(size), "log templates of more bytes than the frame can need");
     require(lines <= size, "more log lines than bytes");
     BinaryDecoder coder(in);
-    RowModel<BinaryDecoder> model(coder, out, size);
+    RowModel<BinaryDecoder, Votes> model(coder, out, size);
     std::vector<uint8_t> text;
     model.templates(text, template_bytes);
     const TemplateSet set = read_templates(std::move(text), max_columns(size));
@@ -161,6 +162,36 @@ void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t siz
     }
     require(model.position() == size, "log lines hold less than the frame");
     coder.finish();
+}
+
+#if defined(LACONIC_X86)
+// `flatten` inlines the whole model, so that all of it is compiled for AVX2 and no AVX2 code has a name that others could link
+// to.
+[[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::flatten]] std::vector<uint8_t> encode_avx2(const uint8_t *raw, size_t size,
+                                                                                      const ParsedLog &log) {
+    return encode_with<Avx2Votes>(raw, size, log);
+}
+
+[[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::flatten]] void decode_avx2(const uint8_t *data, size_t data_size, uint8_t *out,
+                                                                      size_t size) {
+    decode_with<Avx2Votes>(data, data_size, out, size);
+}
+#endif
+
+}  // namespace
+
+std::vector<uint8_t> encode_rows(const uint8_t *raw, size_t size, const ParsedLog &log) {
+#if defined(LACONIC_X86)
+    if (active_isa() != Isa::scalar) return encode_avx2(raw, size, log);
+#endif
+    return encode_with<ScalarVotes>(raw, size, log);
+}
+
+void decode_rows(const uint8_t *data, size_t data_size, uint8_t *out, size_t size) {
+#if defined(LACONIC_X86)
+    if (active_isa() != Isa::scalar) return decode_avx2(data, data_size, out, size);
+#endif
+    decode_with<ScalarVotes>(data, data_size, out, size);
 }
 
 }  // namespace laconic::logs

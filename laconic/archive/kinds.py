@@ -13,7 +13,8 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
     """The codec and parameters for an object: `kind` if given, else the first that takes the dtype, else `bytes`."""
     if kind is not None:
         codec = registry.get(kind)
-        params = codec.params(leaf.dtype, leaf.itemsize)
+        shaped = getattr(codec, "array_params", None)
+        params = shaped(leaf.dtype, leaf.shape) if shaped else codec.params(leaf.dtype, leaf.itemsize)
         if params is None:
             raise ValueError(f"codec {kind!r} does not take {leaf.dtype or 'bytes'}")
         return codec, params
@@ -23,6 +24,13 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
         if params is not None:
             return codec, params
     return registry.get("bytes"), b""
+
+
+def unit_of(codec: Any, params: bytes, leaf: objects.Leaf) -> int:
+    """Frames of the object are cut at multiples of this many bytes."""
+    if hasattr(codec, "array_params"):
+        return int(codec.unit(params))
+    return leaf.itemsize if leaf.itemsize <= 4096 else 1
 
 
 def layout_of(codec: Any, source: Source) -> tuple[Iterator[Piece | View], Any]:

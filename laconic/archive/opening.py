@@ -12,7 +12,7 @@ from laconic.archive.reader import ArchiveReader
 from laconic.archive.writer import ArchiveWriter
 from laconic.container.sink import FileSink
 from laconic.container.source import BufferBytes, FileBytes
-from laconic.durable import lock, open_temporary, sync_folder
+from laconic.durable import discard, lock, open_temporary, publish
 from laconic.errors import TornArchiveWarning
 
 
@@ -63,9 +63,8 @@ class _FileArchiveWriter(ArchiveWriter):
             raise
         self._file.close()
         if self._temporary is not None:
-            os.replace(self._temporary, self._path)
+            publish(self._temporary, self._path)
             self._temporary = None
-            sync_folder(self._path)
 
     def abort(self) -> None:
         super().abort()
@@ -75,7 +74,7 @@ class _FileArchiveWriter(ArchiveWriter):
         with suppress(OSError):
             self._file.close()
         if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+            discard(self._temporary)
 
 
 def open_reader(file: Any, **options: Any) -> ArchiveReader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from laconic import objects, registry
 from laconic.archive.checks import available_jobs
@@ -13,16 +13,19 @@ from laconic.container import format as f
 from laconic.container.decoder import codec_params
 from laconic.container.index import Part
 from laconic.container.reader import Reader
-from laconic.container.source import BufferBytes, FileBytes
+from laconic.container.source import ArchiveBytes
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ArchiveReader:
     """An archive open for reading. Made by `laconic.open(path)`; usable as a context manager, thread-safe."""
 
     def __init__(
-        self, data: BufferBytes | FileBytes, *, jobs: int | None = None, base: Any = None, max_size: int | None = None,
+        self, data: ArchiveBytes, *, jobs: int | None = None, base: Any = None, max_size: int | None = None,
         recover: bool = False, strict: bool = False,
     ) -> None:  # fmt: skip
         self._max_size = max_size
@@ -240,6 +243,26 @@ class ArchiveReader:
         """Raw bytes [start, stop) of any entry with bytes, as blocks."""
         part, entry = self._entry(name)
         return self._reader.blocks(part, entry, max(0, start), min(stop, entry.size))
+
+    def raw(self, name: str, start: int, stop: int, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+        """Raw bytes [start, stop) of any entry with bytes, in `out` (uint8, of that size) or a new array.
+
+        Only the frames that hold them are decoded. An error leaves anything in `out`.
+        """
+        import numpy as np
+
+        if out is not None and (out.dtype != np.uint8 or out.shape != (max(0, stop - start),)):
+            raise ValueError(f"out must be {stop - start} uint8")
+
+        part, entry = self._entry(name)
+        if not 0 <= start <= stop <= entry.size:
+            raise CorruptDataError(f"entry {name!r} has {entry.size} bytes, not [{start}, {stop})")
+        if self._max_size is not None and stop - start > self._max_size:
+            raise LimitError(f"{stop - start} bytes of entry {name!r} are more than max_size={self._max_size}")
+        found: np.ndarray[Any, Any] = self._reader.read_into(
+            part, entry, start, stop, lambda size: np.empty(size, np.uint8) if out is None else out
+        )
+        return found
 
     def summaries(self, name: str) -> Iterator[tuple[int, int, Any]]:
         """(start, stop, summary) of the frames of an entry: what their codec tells of raw bytes [start, stop) without decoding them.

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from laconic import objects, registry
 from laconic.archive.checks import available_jobs, check_level, check_meta, is_name
-from laconic.archive.kinds import codec_for, layout_of
+from laconic.archive.kinds import codec_for, layout_of, unit_of
 from laconic.archive.reader import ArchiveReader
 from laconic.bases import Bases
 from laconic.container import format as f
-from laconic.container.codec import Piece, View
+from laconic.container.codec import Codec, Piece, View
 from laconic.container.sink import Sink
 from laconic.container.source import BufferSource, FileSource, PipeSource, RawSource
 from laconic.container.table import Entry
-from laconic.container.writer import PACK_ENTRY, Writer
+from laconic.container.writer import PACK_ENTRY, Tally, Writer
 
 
 class ArchiveWriter:
@@ -35,8 +35,11 @@ class ArchiveWriter:
         self._parents: set[str] = set()  # names that others were added below
         self._writer = Writer(
             sink, registry.get, jobs=available_jobs(jobs), previous=old._reader.parts if old is not None else None,
-            find_base=self._bases.by_name if base is not None else None, progress=progress,
+            find_base=self._bases if base is not None else None, progress=progress,
         )  # fmt: skip
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def add(self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None) -> None:
         """Encode `obj` as the entry `name`.
@@ -84,7 +87,7 @@ class ArchiveWriter:
         if len(leaf.raw) < PACK_ENTRY and not self._bases.given:
             self._writer.add_small(entry, bytes(leaf.raw), codec, params, level)
             return
-        piece = Piece(len(leaf.raw), params, unit=leaf.itemsize if leaf.itemsize <= 4096 else 1)
+        piece = Piece(len(leaf.raw), params, unit=unit_of(codec, params, leaf))
         self._writer.add_stream(entry, BufferSource(leaf.raw), (piece,), codec, level)
 
     def add_file(
@@ -131,6 +134,15 @@ class ArchiveWriter:
                 self._names.add(full)
             yield item
 
+    def add_stream(
+        self, name: str, source: RawSource, pieces: Iterable[Piece | View], codec: Codec, *, meta: dict[str, Any] | None = None,
+        level: str | None = None,
+    ) -> Entry:  # fmt: skip
+        """An entry of type bytes whose raw bytes come from `source`, cut and coded as `pieces` say: for kinds with writers of their own."""
+        self._check_parents(name)
+        entry = Entry(self._claim(name), "bytes", codec.name, meta=check_meta(name, meta))
+        return self._writer.add_stream(entry, source, pieces, codec, check_level(level or self._level))
+
     def add_special(self, name: str, type_: str, meta: dict[str, Any]) -> None:
         """A folder or a symbolic link (type "dir" or "symlink")."""
         self._writer.add_entry(Entry(self._claim(name), type_, meta=meta))
@@ -162,6 +174,11 @@ class ArchiveWriter:
     def stored_bytes(self) -> int:
         """Bytes of the archive written by this writer so far, headers and index included."""
         return self._writer.stored_bytes
+
+    @property
+    def kinds(self) -> dict[str, Tally]:
+        """Number of entries, raw and stored bytes of each kind written so far."""
+        return self._writer.tallies
 
     def flush(self) -> None:
         """Write out all that was added, so that it survives a crash of this process even without `close`."""

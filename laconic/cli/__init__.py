@@ -21,6 +21,7 @@ COMMANDS = {
     "cat": "laconic.cli.show",
     "grep": "laconic.cli.grep",
     "salvage": "laconic.cli.salvage",
+    "kv": "laconic.cli.kv",
 }
 
 

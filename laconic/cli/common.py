@@ -23,8 +23,8 @@ def jobs_option(command: F) -> F:
 
 def base_option(command: F) -> F:
     return click.option(
-        "--base", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
-        help="An archive or file that the differences are taken against; decoding needs it too.",
+        "--base", type=click.Path(exists=True, path_type=Path), multiple=True,
+        help="An archive, file or folder that the differences are taken against; decoding needs it too.",
     )(command)  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -80,16 +81,25 @@ def run_encode(
                 if verbose and not as_json:
                     say(item.name)
                 add_item(archive, item, kind)
-    report = {"output": output, "raw_bytes": archive.raw_bytes, "stored_bytes": archive.stored_bytes, "entries": len(items) or 1}
+    kinds = {kind: asdict(archive.kinds[kind]) for kind in sorted(archive.kinds)}
+    raw, stored = archive.raw_bytes, archive.stored_bytes
     if not keep and items:
         _remove_inputs(items, output, bases(base), quiet)
     if as_json:
         if output != "-":
-            print_json(report)
+            print_json({"output": output, "raw_bytes": raw, "stored_bytes": stored, "entries": len(items) or 1, "kinds": kinds})
     elif not quiet and output != "-":
-        raw, stored = report["raw_bytes"], report["stored_bytes"]
-        ratio = f", {100 * stored / raw:.2f} %" if raw else ""
-        say(f"{output}: {human(raw)} -> {human(stored)}{ratio}")
+        say(f"{output}: {_change(raw, stored)}")
+        if len(items) > 1:
+            width = max(map(len, kinds), default=0)
+            for name, tally in sorted(archive.kinds.items()):
+                number = f"{tally.entries:,} {'file' if tally.entries == 1 else 'files'}"
+                say(f"  {name:<{width}}  {number:>12}  {_change(tally.raw_bytes, tally.stored_bytes)}")
+
+
+def _change(raw: int, stored: int) -> str:
+    ratio = f", {100 * stored / raw:.2f} %" if raw else ""
+    return f"{human(raw)} -> {human(stored)}{ratio}"
 
 
 def _check_names(items: list) -> None:  # type: ignore[type-arg]

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import click
 
+from laconic.cli import interrupts
 from laconic.errors import CorruptDataError, LimitError, TornArchiveWarning, UnsupportedError
 
-OK, FAILED, USAGE, CORRUPT, UNSUPPORTED, LIMIT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+OK, FAILED, USAGE, CORRUPT, UNSUPPORTED, LIMIT, INTERRUPTED = 0, 1, 2, 3, 4, 5, interrupts.EXIT
 
 
 class Failed(click.ClickException):
@@ -59,6 +60,7 @@ def describe(error: BaseException) -> str:
 def run(command: click.Command, args: list[str]) -> NoReturn:
     """Run `command` and exit."""
     signal.signal(signal.SIGTERM, _terminate)  # so that temporary files are removed
+    interrupts.watch()
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", TornArchiveWarning)
     try:

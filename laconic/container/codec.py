@@ -80,6 +80,9 @@ class Codec(Protocol):
         """Parameters for the raw bytes of an array of `dtype` (`docs/format.md`, "dtypes"); None: this codec does not take it."""
         ...
 
+    # A codec that needs an array's shape has two methods more: `array_params(dtype, shape) -> bytes | None` instead of `params`, and
+    # `unit(params) -> int`, the bytes that frames are cut at (a row).
+
     def frame_size(self, level: str) -> int:
         """Raw bytes of a full frame at `level`."""
         ...

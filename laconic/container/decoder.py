@@ -15,6 +15,8 @@ from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
 
 CopyReader = Callable[[int, int, int, str], memoryview]  # (stream id, raw start, size, where) -> bytes of earlier DATA frames
 
+MAX_PRIOR = 1 << 28  # bytes of a prior that an archive may bring along
+
 _bases_open = threading.local()  # the bases that this thread is in the middle of reading, in any archive; how many reads it took
 
 
@@ -47,6 +49,7 @@ class FrameDecoder:
     def _coded(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None) -> memoryview:
         codec = self.codec_of(head, where)
         base = self._base_range(head, where)
+        self._provide_prior(codec, codec_params(head, where))
         if out is None:
             out = memoryview(bytearray(head.raw_size))
         try:
@@ -66,6 +69,21 @@ class FrameDecoder:
         if head.version > codec.version:
             raise UnsupportedError(f"{needed}; this installation has version {codec.version} - install a newer one")
         return codec
+
+    def _provide_prior(self, codec: Codec, params: bytes) -> None:
+        """Where the codec needs a prior that it has not seen (optional methods `missing_prior(params)` and `give_prior(data)`): the
+        entry with that content hash, in this archive or one given as base."""
+        digest = codec.missing_prior(params) if hasattr(codec, "missing_prior") else None
+        if digest is None or self._resolve_base is None:
+            return
+        reading: list[BaseEntry] = _bases_open.__dict__.setdefault("stack", [])
+        entry = self._resolve_base(digest, reading) if len(reading) < f.MAX_BASE_DEPTH else None
+        if entry is not None and entry.size <= MAX_PRIOR:
+            reading.append(entry)  # a prior that is coded with itself must not find itself
+            try:
+                codec.give_prior(bytes(entry.read(0, entry.size)))  # type: ignore[attr-defined]
+            finally:
+                reading.pop()
 
     def _base_range(self, head: FrameHead, where: str) -> memoryview | None:
         if head.base is None:

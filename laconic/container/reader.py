@@ -57,19 +57,7 @@ class Reader:
     # ------------------------------------------------------------------ parts
 
     def _find_parts(self, lenient: bool) -> tuple[list[Part], Recovered | None]:
-        parts: list[Part] = []
-        end = self.data.size
-        while end > 0:
-            part = self._part_before(end)
-            if part is None:
-                break
-            if not lenient:  # a version that this one can't read, or a damaged header
-                parse_header(
-                    self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name
-                )
-            parts.append(part)
-            end = part.start
-        parts.reverse()
+        parts, end = self._indexed_parts(self.data.size, check_headers=not lenient)
         if end == 0:
             return parts, None
         if bytes(self.data.read_at(0, len(f.MAGIC))) != f.MAGIC and not parts:
@@ -78,7 +66,28 @@ class Reader:
             header = self.data.read_at(0, f.HEADER_SIZE)
             parse_header(header, self.data.name)  # a damaged or newer header is the error to report
         found = recover(self.data, 0, end, check=lenient)
+        if not lenient and found.torn and all(offset >= found.complete_end for offset, _ in found.gaps):
+            # Only the tail is torn. The indexes before it know more than a scan: hashes, which bases are found by.
+            complete, rest = self._indexed_parts(found.complete_end, check_headers=True)
+            if rest == 0:
+                found.parts = complete + [part for part in found.parts if part.start >= found.complete_end]
         return found.parts + parts, found if found.torn else None
+
+    def _indexed_parts(self, end: int, *, check_headers: bool) -> tuple[list[Part], int]:
+        """The parts before `end` by their indexes, in order, and where the first of them starts."""
+        parts: list[Part] = []
+        while end > 0:
+            part = self._part_before(end)
+            if part is None:
+                break
+            if check_headers:  # a version that this one can't read, or a damaged header
+                parse_header(
+                    self.data.read_at(part.start, f.HEADER_SIZE), f"{self.data.name} at {part.start}" if part.start else self.data.name
+                )
+            parts.append(part)
+            end = part.start
+        parts.reverse()
+        return parts, end
 
     def _part_before(self, end: int) -> Part | None:
         """The indexed part whose trailer ends at `end`, or None."""

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import xxhash
 
 from laconic.container import format as f
-from laconic.container.base import BaseFinder
+from laconic.container.base import BaseEntry, BaseFinder
 from laconic.container.codec import Codec, Piece, View
 from laconic.container.frame import Base, FrameHead, check32, check64, pack_header, parse_frame_head
 from laconic.container.index import Part, Stream, Trailer, pack_index
@@ -42,6 +43,16 @@ class _Task:
     parts: Future[tuple[Any, ...]] | tuple[Any, ...]
     stream: Stream | None
     raw_size: int
+    kind: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the entries of one kind."""
+
+    entries: int = 0
+    raw_bytes: int = 0
+    stored_bytes: int = 0
 
 
 def encode_payload(codec: Codec, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> Any:
@@ -112,6 +123,7 @@ class Writer:
         self._queue: deque[_Task] = deque()
         self._previous = previous or []
         self._find_base = find_base
+        self._view_base: tuple[View, BaseEntry | None] | None = None  # of the tensor whose frames are being written
         self._progress = progress
         self._start = sink.position
         self._streams: list[Stream] = []
@@ -123,6 +135,7 @@ class Writer:
         self._pack_known: dict[bytes, tuple[int, bytes]] = {}
         self._known: dict[tuple[int, int], tuple[Stream, int]] = {}
         self._raw_done = 0
+        self.tallies: dict[str, Tally] = {}  # by kind
         self._closed = False
         sink.write(pack_header(f.COPIES if sink.readable else 0))
 
@@ -143,6 +156,7 @@ class Writer:
 
     def add_small(self, entry: Entry, raw: bytes, codec: Codec, params: bytes, level: str) -> None:
         """An entry of less than PACK_ENTRY bytes; it is written with its neighbours, at the latest by `flush`."""
+        self._tally(codec.name).entries += 1
         digest = xxhash.xxh3_128_digest(raw)
         known = self._pack_known.get(digest)
         if known is not None and known[1] == raw:
@@ -172,6 +186,7 @@ class Writer:
         metadata that is known only at the end.
         """
         self._flush_pack()
+        self._tally(codec.name).entries += 1
         stream = self._open_stream()
         entry = replace(entry, stream=stream.id)
         if announce:
@@ -184,6 +199,8 @@ class Writer:
         views = ViewHashes()
         position = 0
         # Whatever the layout leaves (it may not know the whole of a pipe) is kept as plain bytes.
+        if self._find_base is not None:
+            layout = _apart(layout)
         for item in chain(layout, (Piece(None, codec="bytes"),)):
             if isinstance(item, View):
                 views.add(item)
@@ -191,8 +208,9 @@ class Writer:
             for start, raw in _cut(source, item, self._codecs(item.codec) if item.codec else codec, level, position):
                 raw_check = _hash_together(raw, whole)
                 views.update(start, raw)
-                base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source.size)
-                self._put_raw(stream, start, raw, self._codecs(item.codec) if item.codec else codec, item.params, level, base, raw_check)
+                base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source)
+                coder = self._codecs(item.codec) if item.codec else codec
+                self._put_raw(stream, codec.name, start, raw, coder, item.params, level, base, raw_check)
                 position = start + len(raw)
         meta = entry.meta | finish() if finish else entry.meta
         entry = replace(entry, start=0, size=position, hash=whole.digest(), meta=meta)
@@ -204,15 +222,18 @@ class Writer:
                 self._finish(Entry(name, "tensor", kind, view.dtype, view.shape, stream.id, view.start, view.size, digest), journal=True)
         return entry
 
-    def _base_for(self, entry: Entry, view: View | None, start: int, size: int, whole: int | None) -> tuple[Base, memoryview] | None:
+    def _base_for(self, entry: Entry, view: View | None, start: int, size: int, source: RawSource) -> tuple[Base, memoryview] | None:
         if self._find_base is None:
             return None
         if view is not None:
-            base = self._find_base(entry.name, view.name, view.size)
+            if self._view_base is None or self._view_base[0] is not view:  # asked once for all frames of a tensor
+                digest = None if source.size is None else partial(_digest, source, view)
+                self._view_base = view, self._find_base.for_view(entry.name, view, digest)
+            base = self._view_base[1]
             if base is not None:
                 start -= view.start
                 return Base(base.hash, start), base.read(start, start + size)
-        base = self._find_base(entry.name, "", -1 if whole is None else whole)
+        base = self._find_base.by_name(entry.name, -1 if source.size is None else source.size)
         if base is None or start + size > base.size:
             return None
         return Base(base.hash, start), base.read(start, start + size)
@@ -248,7 +269,7 @@ class Writer:
         self._flush_journal()
         for (codec, params, level), start, pieces in runs:
             joined = memoryview(b"".join(pieces))
-            self._put_raw(stream, start, joined, codec, params, level, None, check64(joined))
+            self._put_raw(stream, codec.name, start, joined, codec, params, level, None, check64(joined))
 
     def _open_stream(self) -> Stream:
         stream = Stream(self._next_id)
@@ -259,20 +280,20 @@ class Writer:
     # ------------------------------------------------------------------ frames
 
     def _put_raw(
-        self, stream: Stream, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
+        self, stream: Stream, kind: str, start: int, raw: memoryview, codec: Codec, params: bytes, level: str,
         base: tuple[Base, memoryview] | None, raw_check: int,
     ) -> None:  # fmt: skip
         copied = self._find_copy(stream, start, raw, raw_check)
         if copied is not None:
-            self._queue.append(_Task(copied, stream, len(raw)))
+            self._queue.append(_Task(copied, stream, len(raw), kind))
         elif self._jobs == 1:
             parts = _encode_frame(codec, raw, params, level, stream.id, start, raw_check, base)
-            self._queue.append(_Task(parts, stream, len(raw)))
+            self._queue.append(_Task(parts, stream, len(raw), kind))
         else:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="laconic")
             future = self._pool.submit(_encode_frame, codec, raw, params, level, stream.id, start, raw_check, base)
-            self._queue.append(_Task(future, stream, len(raw)))
+            self._queue.append(_Task(future, stream, len(raw), kind))
         self._drain(0 if self._jobs == 1 else 2 * self._jobs)
 
     def _find_copy(self, stream: Stream, start: int, raw: memoryview, raw_check: int) -> tuple[Any, ...] | None:
@@ -331,9 +352,15 @@ class Writer:
             self._sink.write(*parts)
             if task.stream is not None:
                 task.stream.add(offset, self._sink.position - offset, task.raw_size)
+                tally = self._tally(task.kind)
+                tally.raw_bytes += task.raw_size
+                tally.stored_bytes += self._sink.position - offset
             self._raw_done += task.raw_size
             if self._progress is not None:
                 self._progress(self._raw_done, self._sink.position - self._start)
+
+    def _tally(self, kind: str) -> Tally:
+        return self.tallies.setdefault(kind, Tally())
 
     # ------------------------------------------------------------------ end
 
@@ -378,6 +405,36 @@ class Writer:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _apart(layout: Iterable[Piece | View]) -> Iterator[Piece | View]:
+    """`layout` with a piece for each tensor: those that share frames could not have bases of their own."""
+    waiting: list[View] = []
+    position = 0
+    for item in layout:
+        if isinstance(item, View):
+            waiting.append(item)
+            continue
+        starts = [view.start for view in waiting]
+        if len(waiting) < 2 or item.size is None or starts[0] != position or starts != sorted(starts) or starts[-1] > position + item.size:
+            yield from waiting
+            yield item
+        else:
+            for view, after in zip(waiting, [*starts[1:], position + item.size], strict=True):
+                yield view
+                if after > view.start:
+                    yield replace(item, size=after - view.start)
+        waiting.clear()
+        position += item.size or 0
+    yield from waiting
+
+
+def _digest(source: RawSource, view: View) -> bytes:
+    """The content hash of a tensor that has not been taken from `source` yet."""
+    digest = xxhash.xxh3_128()
+    for start in range(view.start, view.start + view.size, 1 << 20):
+        digest.update(source.read_at(start, min(1 << 20, view.start + view.size - start)))
+    return digest.digest()
 
 
 def _hash_together(raw: memoryview, whole: Any) -> int:

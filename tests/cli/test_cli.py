@@ -489,6 +489,36 @@ def test_interrupting(files: Path) -> None:
             assert sorted(os.listdir(files)) == before
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupting_does_not_wait_for_a_long_frame(files: Path, jobs: int) -> None:
+    (files / "long").write_bytes(np.random.default_rng(1).integers(97, 113, 16 << 20, np.uint8).tobytes())  # half a minute at max
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    before = sorted(os.listdir(files))
+    command = [*COMMAND, "encode", files / "long", "--level", "max", "-j", str(jobs)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed) as child:
+        time.sleep(3)
+        child.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        message = child.communicate(timeout=60)[1]
+        assert time.monotonic() - start < 5
+    assert child.returncode == 130
+    assert message.endswith(b"laconic: interrupted\n")
+    assert sorted(os.listdir(files)) == before
+
+
+def test_encoding_a_folder_reports_by_kind(files: Path) -> None:
+    (files / "sub").mkdir()
+    for k in range(3):
+        (files / "sub" / f"small-{k}").write_bytes(TEXT[: 100 + k])
+    told = json.loads(succeeds("encode", files, "-o", files.with_suffix(".lac"), "--json"))
+    assert {kind: told["kinds"][kind]["entries"] for kind in told["kinds"]} == {"bytes": 4, "weights": 1}
+    assert sum(kind["raw_bytes"] for kind in told["kinds"].values()) == told["raw_bytes"]
+    assert 0 < sum(kind["stored_bytes"] for kind in told["kinds"].values()) < told["stored_bytes"]
+    done = run("encode", files, "-fo", files.with_suffix(".lac"))
+    assert b"bytes         4 files" in done.stderr
+    assert b"weights        1 file" in done.stderr
+
+
 def test_help_and_version() -> None:
     for args in (["--help"], ["-h"], ["encode", "--help"], ["decode", "-h"], ["salvage", "-h"], ["-V"], ["--version"]):
         assert b"laconic" in succeeds(*args)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import sys
 import tempfile
 import zipfile
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import laconic
+import laconic.kv
 from laconic.archive import ArchiveWriter
 from laconic.container.sink import FileSink
 
@@ -101,6 +103,47 @@ def encoded(name: str) -> bytes:
     return laconic.encode(OBJECTS[name](), level=LEVELS.get(name, "default"), jobs=1)
 
 
+def log() -> bytes:
+    """Lines of three templates, a stack trace, one that is like no other, and a last one without newline."""
+    lines = []
+    for k, n in enumerate(noise(2000, 5)):
+        stamp = f"2024-05-17 12:{k // 60 % 60:02}:{k % 60:02}.{n * 3 % 1000:03}"
+        lines.append(f"{stamp} INFO [worker-{n % 7}] GET /items/{n} took {n * n % 977} ms, id {n * 40503 % 2**24:06x}")
+        if n % 16 == 0:
+            lines += [f'{stamp} WARN [main] client 10.0.0.{n} sent "a header of {n} words"', "\tat server.Pool.run(Pool.java:41)"]
+    return "\n".join([*lines, "7 lines more, none like it \xff\x00", "the end"]).encode("latin-1")
+
+
+def tone(frames: int, channels: int, width: int) -> bytes:
+    """Two notes and a little noise, as little-endian integers; without a sine, which may round differently elsewhere."""
+    t = np.arange(frames * channels).reshape(-1, channels)
+    wave = (
+        sum((t * step % 400 - 200) ** 2 for step in (3, 7))
+        - 40_000
+        + np.frombuffer(noise(frames * channels, 3), np.uint8).reshape(-1, channels)
+    )
+    rows = (wave.astype(np.int64) * (1 << 8 * width - 18)).reshape(-1, 1) if width > 2 else (wave >> 2).reshape(-1, 1)
+    return (rows >> np.arange(0, 8 * width, 8)).astype(np.uint8).tobytes()
+
+
+def wav(data: bytes, channels: int, width: int, tag: int = 1) -> bytes:
+    fmt = struct.pack("<HHIIHH", tag, channels, 8000, 8000 * channels * width, channels * width, 8 * width)
+    body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"LIST\4\0\0\0INFOdata" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def files() -> dict[str, tuple[bytes, str]]:
+    """Files of the kinds that have a codec of their own, and the level they are coded at."""
+    return {
+        "log-rows": (log(), "default"),
+        "log-columns": (log(), "fast"),
+        "audio-s16": (wav(tone(9000, 2, 2), 2, 2), "default"),
+        "audio-s16-fast": (wav(tone(9000, 2, 2), 2, 2), "fast"),
+        "audio-s24": (wav(tone(4000, 1, 3), 1, 3), "default"),
+        "audio-f32": (wav((np.frombuffer(tone(4000, 2, 2), "<i2") / np.float32(32768)).astype("<f4").tobytes(), 2, 4, 3), "default"),
+    }
+
+
 def tree(archive: ArchiveWriter) -> None:
     """The entry types that only the command line makes."""
     archive.add_special("tree", "dir", {"mode": 0o755, "mtime_ns": MTIME})
@@ -133,6 +176,8 @@ def changed() -> dict[str, Any]:
 
 def built() -> dict[str, bytes]:
     """All golden archives but the single objects, by name."""
+    import kv_caches  # makes its caches of `noise`
+
     found: dict[str, bytes] = {}
 
     def writing(name: str, fill: Callable[[Any], None], *, pipe: bool = False, **options: Any) -> None:
@@ -151,9 +196,15 @@ def built() -> dict[str, bytes]:
     file("file-npy", npy(np.asfortranarray(weights(300).reshape(15, 20))))
     file("file-npz", npz())
     file("file-bytes", b"line of a log, line of a log\n" * 3000)
+    for name, (data, level) in files().items():
+        file(f"file-{name}", data, level=level)
     writing("pipe-file", lambda a: a.add_pipe(io.BytesIO(safetensors()), "f", meta={"mode": 0o644}), pipe=True)
     writing("tree", tree)
     writing("streams", streams)
+    for name, profile in (("kv", None), ("kv-lossy", kv_caches.profile(2))):
+        file_ = io.BytesIO()
+        laconic.kv.save(kv_caches.values(2, 40), file_, "2LTHD", chunk=32, profile=profile, recent=5, jobs=1)
+        found[name] = file_.getvalue()
     found["base"] = base_archive()
     with laconic.open(found["base"]) as base:
         writing("delta", lambda a: [a.add(name, value) for name, value in changed().items()], base=base)
@@ -167,6 +218,7 @@ def built() -> dict[str, bytes]:
 
 
 def main() -> int:
+    sys.path.insert(0, str(HERE.parent / "support"))
     for name in OBJECTS:
         (HERE / f"{name}.lac").write_bytes(encoded(name))
     for name, data in built().items():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import kv_caches
 import make
+import numpy as np
 import pytest
 from same import same
 
 import laconic
+import laconic.kv
 
 HERE = Path(__file__).parent
 OLD = sorted(path.stem for path in HERE.glob("weights1-*.lac"))  # of version 1 of the codec `weights`, which no longer writes it
@@ -62,6 +65,15 @@ def test_files_and_trees() -> None:
         assert archive.entry("tree").meta["mode"] == 0o755
 
 
+@pytest.mark.parametrize("name", make.files())
+def test_kinds(name: str) -> None:
+    content, _ = make.files()[name]
+    with laconic.open(golden(f"file-{name}")) as archive:
+        assert archive.entry("f").kind == name.split("-")[0].replace("log", "logs")
+        assert archive["f"] == content
+        archive.verify()
+
+
 def test_streams_copies_appends_and_bases() -> None:
     with laconic.open(golden("streams")) as archive:
         assert same(archive["first"], archive["copy"])
@@ -78,6 +90,19 @@ def test_streams_copies_appends_and_bases() -> None:
         assert all(same(archive[name], x) for name, x in make.changed().items())
     with laconic.open(golden("delta")) as archive, pytest.raises(laconic.MissingBaseError):
         archive["w"]
+
+
+def test_kv_caches() -> None:
+    x = kv_caches.values(2, 40)
+    assert same(laconic.kv.load(golden("kv")), x)
+    y = laconic.kv.load(golden("kv-lossy"))
+    assert same(y[:, :, :4], x[:, :, :4])
+    assert same(y[:, :, -5:], x[:, :, -5:])
+    error = np.abs(y.astype(np.float64) - x.astype(np.float64))
+    assert 0 < error.max() < 0.8
+    for name in ("kv", "kv-lossy"):
+        with laconic.open(golden(name)) as archive:
+            archive.verify()
 
 
 @pytest.mark.parametrize("name", make.OBJECTS)

@@ -1,4 +1,4 @@
-#include "log/bit_mixer.h"
+#include "log/vote_kernel.h"
 
 namespace laconic::logs {
 
@@ -17,15 +17,13 @@ Logistic::Logistic() {
     int x = -2047;
     for (int p = 0; p < 4096; ++p) {
         while (x < 2047 && squash[static_cast<size_t>(x + 2048)] < p * 16 + 8) ++x;
-        stretch[static_cast<size_t>(p)] = static_cast<int16_t>(x);
+        stretch[static_cast<size_t>(p)] = x;
     }
 }
 
 Adaptation::Adaptation() {
-    for (uint32_t count = 0; count < 256; ++count) {
-        rate[count] = static_cast<uint16_t>(2 * 65536 / (2 * count + 3));
-        confidence[count] = static_cast<uint16_t>(256 * 4 * count / (4 * count + 3));
-    }
+    for (uint32_t count = 0; count < 256; ++count)
+        by_count[count] = (2 * 32768 / (2 * count + 3)) << 16 | 256 * 4 * count / (4 * count + 3);
 }
 
 const Logistic kLogistic;

@@ -1,0 +1,142 @@
+#include "checkpoint/residual.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "checkpoint/symbols.h"
+#include "entropy/error.h"
+
+namespace laconic::checkpoint {
+
+namespace {
+
+// Classes of magnitudes: each below 2^(Top + 1) is a class of its own, above there are 2^Top to an octave. Finer ones cost more
+// table than they gain on 32-bit elements; small differences are all there is of 16-bit ones.
+template <class T>
+constexpr unsigned kTop = sizeof(T) == 4 ? 1 : 2;
+
+struct Class {
+    uint32_t first;    // smallest magnitude
+    uint8_t low_bits;  // below the class, stored raw
+    bool negative, valid;
+};
+
+// By symbol: 0 is no difference, then 2 class - 1 for negative ones and 2 class for positive ones.
+template <class T>
+constexpr std::array<Class, 256> classes() {
+    constexpr unsigned top = kTop<T>, direct = 2u << top, bits = 8 * sizeof(T);
+    std::array<Class, 256> table{};
+    table[0] = {0, 0, false, true};
+    for (unsigned symbol = 1; symbol < 256; ++symbol) {
+        const unsigned c = (symbol + 1) / 2;
+        const bool negative = symbol % 2 == 1;
+        if (c < direct) {
+            table[symbol] = {c, 0, negative, true};
+            continue;
+        }
+        const unsigned length = top + 2 + ((c - direct) >> top), low = length - 1 - top;
+        if (length > bits) continue;
+        const uint32_t head = (1u << top) | ((c - direct) & ((1u << top) - 1));
+        table[symbol] = {head << low, static_cast<uint8_t>(low), negative, true};
+    }
+    return table;
+}
+
+template <class T>
+constexpr std::array<Class, 256> kClasses = classes<T>();
+
+struct Split {
+    uint8_t symbol;
+    unsigned low_bits;
+    uint32_t low;
+};
+
+template <class T>
+inline Split split(T difference) {
+    constexpr unsigned top = kTop<T>, direct = 2u << top, bits = 8 * sizeof(T);
+    const bool negative = (difference >> (bits - 1)) != 0;
+    const uint32_t magnitude = negative ? static_cast<T>(-difference) : difference;
+    unsigned c = magnitude, low = 0;
+    if (magnitude >= direct) {
+        const unsigned length = 32 - static_cast<unsigned>(std::countl_zero(magnitude));
+        low = length - 1 - top;
+        c = direct + ((length - top - 2) << top) + ((magnitude >> low) & ((1u << top) - 1));
+    }
+    const unsigned symbol = c == 0 ? 0 : 2 * c - (negative ? 1 : 0);
+    return {static_cast<uint8_t>(symbol), low, magnitude & ((1u << low) - 1)};
+}
+
+template <class F>
+std::vector<uint8_t> encode(const uint8_t *actual, const uint8_t *predicted, const uint16_t *contexts, size_t n) {
+    using T = typename F::Bits;
+    const std::unique_ptr<uint8_t[]> symbols(new uint8_t[n]);
+    const std::unique_ptr<uint8_t[]> low(new uint8_t[n * sizeof(T) + 8]);
+    uint64_t pending = 0;
+    unsigned filled = 0;
+    uint8_t *p = low.get();
+    for (size_t i = 0; i < n; ++i) {
+        const T a = to_ordered(load<T>(actual + i * sizeof(T))), b = to_ordered(load<T>(predicted + i * sizeof(T)));
+        const Split s = split<T>(static_cast<T>(a - b));
+        symbols[i] = s.symbol;
+        pending |= static_cast<uint64_t>(s.low) << filled;
+        filled += s.low_bits;
+        if (filled >= 32) {
+            store(p, static_cast<uint32_t>(pending));
+            p += 4;
+            pending >>= 32;
+            filled -= 32;
+        }
+    }
+    for (; filled > 0; filled -= std::min(filled, 8u), pending >>= 8) *p++ = static_cast<uint8_t>(pending);
+    std::vector<uint8_t> out;
+    put_symbols(symbols.get(), contexts, n, out);
+    out.insert(out.end(), low.get(), p);
+    return out;
+}
+
+template <class F>
+void decode(const uint8_t *data, size_t size, const uint8_t *predicted, const uint16_t *contexts, size_t n, uint8_t *out) {
+    using T = typename F::Bits;
+    const auto &table = kClasses<T>;
+    const std::unique_ptr<uint8_t[]> symbols(new uint8_t[n]);
+    const uint8_t *const low = get_symbols(data, data + size, contexts, symbols.get(), n);
+    const size_t low_size = static_cast<size_t>(data + size - low);
+    uint64_t bits = 0;
+    bool valid = true;
+    for (size_t i = 0; i < n; ++i) {
+        bits += table[symbols[i]].low_bits;
+        valid &= table[symbols[i]].valid;
+    }
+    if (!valid) throw CorruptData("a residual of no class");
+    if ((bits + 7) / 8 != low_size) throw CorruptData("the low bits of the residuals have another size");
+    uint64_t position = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const Class c = table[symbols[i]];
+        const size_t byte = position >> 3;
+        uint64_t window = 0;  // low_bits is at most 30, so 8 bytes always hold them
+        if (byte + 8 <= low_size)
+            window = load<uint64_t>(low + byte);
+        else
+            for (size_t k = 0; byte + k < low_size; ++k) window |= static_cast<uint64_t>(low[byte + k]) << (8 * k);
+        const uint32_t magnitude = c.first + (static_cast<uint32_t>(window >> (position & 7)) & ((1u << c.low_bits) - 1));
+        position += c.low_bits;
+        const T difference = static_cast<T>(c.negative ? 0u - magnitude : magnitude);
+        const T b = to_ordered(load<T>(predicted + i * sizeof(T)));
+        store(out + i * sizeof(T), from_ordered(static_cast<T>(b + difference)));
+    }
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_residual(const uint8_t *actual, const uint8_t *predicted, const uint16_t *contexts, size_t n,
+                                     Format format) {
+    return with_format(format, [&]<class F>() { return encode<F>(actual, predicted, contexts, n); });
+}
+
+void decode_residual(const uint8_t *data, size_t size, const uint8_t *predicted, const uint16_t *contexts, size_t n,
+                     Format format, uint8_t *out) {
+    with_format(format, [&]<class F>() { decode<F>(data, size, predicted, contexts, n, out); });
+}
+
+}  // namespace laconic::checkpoint

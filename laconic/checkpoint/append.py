@@ -1,0 +1,270 @@
+"""One step onto the end of an archive: a part of its own with its index, so that a crash leaves all earlier steps as they were."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from laconic import registry
+from laconic.archive.reader import ArchiveReader
+from laconic.checkpoint import optimizers
+from laconic.checkpoint.groups import Plan
+from laconic.checkpoint.manifest import Group, Manifest
+from laconic.checkpoint.snapshot import Snapshot
+from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
+from laconic.codecs.checkpoint import layout as lay
+from laconic.container import format as f
+from laconic.container.codec import Piece, View
+from laconic.container.reader import Reader
+from laconic.container.sink import FileSink
+from laconic.container.source import BufferSource, FileBytes
+from laconic.container.table import Entry
+from laconic.container.writer import Writer
+from laconic.durable import lock, sync_folder
+from laconic.errors import CorruptDataError, TornArchiveWarning
+
+ReadBytes = Callable[[int, int], memoryview]  # (start, stop) in a group's stream
+
+
+class Bases(Protocol):
+    """Where the bytes of an earlier step come from."""
+
+    def group(self, step: int, number: int, size: int) -> ReadBytes | None:
+        """The bytes of group `number` of `step`; None if they are not here."""
+        ...
+
+
+class ArchiveBases:
+    """The archive itself: frames are decoded as they are asked for."""
+
+    def __init__(self, archive: ArchiveReader) -> None:
+        self._archive = archive
+
+    def group(self, step: int, number: int, size: int) -> ReadBytes:
+        part, entry = self._archive._entry(f"{step}/{number}")
+        return lambda start, stop: memoryview(b"".join(self._archive._reader.blocks(part, entry, start, stop, jobs=1)))
+
+
+class Scratch:
+    """The step that was saved last, raw in a file without a name: it takes no memory, and a crash leaves nothing of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
+        self._step: int | None = None
+        self._starts: list[tuple[int, int]] = []  # (offset, size) by group
+
+    def hold(self, snapshot: Snapshot) -> None:
+        """Keep this step instead of the one before."""
+        self._step, self._starts, at = None, [], 0
+        for data in snapshot.data:
+            view = memoryview(data)  # type: ignore[arg-type]
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self._file.fileno(), view[done : done + (1 << 26)], at + done)
+            self._starts.append((at, len(view)))
+            at += len(view)
+        self._step = snapshot.manifest.step
+
+    def group(self, step: int, number: int, size: int) -> ReadBytes | None:
+        if step != self._step or number >= len(self._starts) or self._starts[number][1] != size:
+            return None
+        offset = self._starts[number][0]
+
+        def read(start: int, stop: int) -> memoryview:
+            buffer = bytearray(stop - start)
+            done = 0
+            while done < len(buffer):
+                n = os.preadv(self._file.fileno(), [memoryview(buffer)[done:]], offset + start + done)
+                if n == 0:
+                    raise OSError("the scratch file of a checkpoint stream became shorter")
+                done += n
+            return memoryview(buffer)
+
+        return read
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Stream:
+    """An archive of checkpoints that is open for one append. A torn tail, what a crash left of a step, is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        existed = path.exists()
+        self._file: BinaryIO = open(path, "r+b" if existed else "w+b", buffering=0)
+        self.archive: ArchiveReader | None = None
+        try:
+            lock(self._file, path)
+            if not existed:
+                sync_folder(path)
+            self._cut_torn_tail(path)
+            if self._size():
+                self.archive = ArchiveReader(FileBytes(self._file, str(path), owned=False), jobs=1)
+        except BaseException:
+            self._file.close()
+            raise
+        self.steps = find_steps(self.archive) if self.archive is not None else {}
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _cut_torn_tail(self, path: Path) -> None:
+        size = self._size()
+        head = os.pread(self._file.fileno(), len(f.MAGIC), 0)
+        if not f.MAGIC.startswith(head):
+            raise CorruptDataError(f"{path}: not a laconic archive (the first bytes are not its magic)")
+        end = 0
+        if size >= f.HEADER_SIZE:
+            reader = Reader(FileBytes(self._file, str(path), owned=False), registry.get)
+            if reader.torn is None or reader._part_before(size) is not None:  # damage further up is no torn tail
+                return
+            end = reader.torn.complete_end
+            if os.pread(self._file.fileno(), len(f.TRAILER_MAGIC), size - len(f.TRAILER_MAGIC)) == f.TRAILER_MAGIC:
+                raise CorruptDataError(f"{path}: the archive is damaged; `laconic salvage` reads what is intact")
+        if end < size:
+            warnings.warn(
+                f"{path}: the last write was interrupted; {size - end} bytes of an unfinished step are dropped",
+                TornArchiveWarning,
+                stacklevel=5,
+            )
+            self._file.truncate(end)
+            os.fsync(self._file.fileno())
+
+    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Past | None) -> StepInfo:
+        """Write `snapshot` as the last step. `past`: what is remembered of the step before, which is then not read again."""
+        manifest = snapshot.manifest
+        base = self._base_for(manifest.step, key_every)
+        if base is not None and (past is None or past.manifest.step != base.step):
+            assert self.archive is not None
+            past = Past.read(self.archive, base.step)
+        info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, -1)
+        parts = self.archive._reader.parts if self.archive is not None else []
+        found: dict[str, _Base] = {}
+        writer = Writer(
+            FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True), registry.get, jobs=jobs, previous=list(parts),
+            find_base=_Found(found),
+        )  # fmt: skip
+        try:
+            raw = manifest.pack()
+            writer.add_stream(
+                Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
+            )
+            codec = registry.get("checkpoint")
+            sources = self._bases(manifest, past, base, bases)
+            for number, (plan, data, source) in enumerate(zip(snapshot.plans, snapshot.data, sources, strict=True)):
+                name = f"{manifest.step}/{number}"
+                if source is not None:
+                    found[name] = source
+                step = _step(plan, data, source, snapshot.settings, past) if source is not None and past is not None else lay.Step()
+                entry = Entry(name, "bytes", "checkpoint")
+                writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level)
+            writer.close()
+        except BaseException:
+            writer.stop()
+            raise
+        os.fsync(self._file.fileno())
+        return info
+
+    def _base_for(self, step: int, key_every: int) -> StepInfo | None:
+        """The nearest step before `step`, unless it is time for a key step."""
+        before = [info for info in self.steps.values() if info.step < step]
+        base = max(before, key=lambda info: info.step) if before else None
+        return base if base is not None and base.chain + 1 < key_every else None
+
+    def _bases(self, manifest: Manifest, past: Past | None, base: StepInfo | None, bases: list[Bases]) -> Iterator[_Base | None]:
+        """For each group, the same group of the base."""
+        if base is None or past is None or self.archive is None:
+            yield from (None for _ in manifest.groups)
+            return
+        places = {past.manifest.signature(group): number for number, group in enumerate(past.manifest.groups)}
+        for group in manifest.groups:
+            number = places.get(manifest.signature(group))
+            if number is None or group.size == 0:
+                yield None
+                continue
+            entry = self.archive.entry(f"{base.step}/{number}")
+            reads = (source.group(base.step, number, group.size) for source in (*bases, ArchiveBases(self.archive)))
+            read = next(found for found in reads if found is not None)
+            yield _Base(entry.hash, entry.size, read)
+
+    def close(self) -> None:
+        if self.archive is not None:
+            self.archive.close()
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of the step before: its manifest, and its optimizers' settings."""
+
+    manifest: Manifest
+    settings: dict[tuple[str, int], dict[str, Any]]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Past:
+        return cls(snapshot.manifest, snapshot.settings)
+
+    @classmethod
+    def read(cls, archive: ArchiveReader, step: int) -> Past:
+        from laconic.checkpoint.tree import build
+
+        manifest = read_manifest(archive, step)
+        return cls(manifest, optimizers.find(build(manifest.tree, lambda number: None)).settings)
+
+
+class _Found:
+    """The bases of one step, for the writer: groups are found by name, and have no views."""
+
+    def __init__(self, groups: dict[str, _Base]) -> None:
+        self._groups = groups
+
+    def by_name(self, entry: str, size: int) -> _Base | None:
+        return self._groups.get(entry)
+
+    def for_view(self, entry: str, view: View, digest: Callable[[], bytes] | None) -> None:
+        return None
+
+
+class _Base:
+    """A group of an earlier step, as frames are coded against it. What was read last is kept: the sample of a step, then its frame."""
+
+    def __init__(self, digest: bytes, size: int, read: ReadBytes) -> None:
+        self.hash = digest
+        self.size = size
+        self._read = read
+        self._last: tuple[int, int, memoryview] | None = None
+
+    def read(self, start: int, stop: int) -> memoryview:
+        if self._last is None or self._last[:2] != (start, stop):
+            self._last = (start, stop, self._read(start, stop))
+        return self._last[2]
+
+
+def _pieces(group: Group, step: lay.Step) -> Iterator[Piece]:
+    params = lay.pack([(m.role, m.element, m.floats) for m in group.members], step)
+    for a, b in group.chunks():
+        yield Piece((b - a) * group.element, params)
+
+
+def _step(plan: Plan, data: Any, base: _Base, settings: dict[tuple[str, int], dict[str, Any]], past: Past) -> lay.Step:
+    """The optimizer's step between base and now, tried on the first elements of a group."""
+    if plan.settings is None or plan.settings[0] not in past.settings:
+        return lay.Step()
+    group = plan.group
+    a, b = group.chunks()[0]
+    now, before = memoryview(data)[: (b - a) * group.element], base.read(0, (b - a) * group.element)
+    sample: tuple[dict[int, Any], dict[int, Any]] = ({}, {})
+    start = 0
+    for member in group.members:
+        if member.floats == lay.FP32:
+            stop = start + min(optimizers.SAMPLE, b - a) * member.width
+            for part, raw in zip(sample, (now, before), strict=True):
+                part[member.role] = raw[start:stop]
+        start += (b - a) * member.width
+    place, count = plan.settings
+    return optimizers.step_between(optimizers.Sample(*sample), settings[place], past.settings[place], count)
