@@ -199,6 +199,8 @@ class Writer:
         views = ViewHashes()
         position = 0
         # Whatever the layout leaves (it may not know the whole of a pipe) is kept as plain bytes.
+        if self._find_base is not None:
+            layout = _apart(layout)
         for item in chain(layout, (Piece(None, codec="bytes"),)):
             if isinstance(item, View):
                 views.add(item)
@@ -418,6 +420,28 @@ class Writer:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _apart(layout: Iterable[Piece | View]) -> Iterator[Piece | View]:
+    """`layout` with a piece for each tensor: those that share frames could not have bases of their own."""
+    waiting: list[View] = []
+    position = 0
+    for item in layout:
+        if isinstance(item, View):
+            waiting.append(item)
+            continue
+        starts = [view.start for view in waiting]
+        if len(waiting) < 2 or item.size is None or starts[0] != position or starts != sorted(starts) or starts[-1] > position + item.size:
+            yield from waiting
+            yield item
+        else:
+            for view, after in zip(waiting, [*starts[1:], position + item.size], strict=True):
+                yield view
+                if after > view.start:
+                    yield replace(item, size=after - view.start)
+        waiting.clear()
+        position += item.size or 0
+    yield from waiting
 
 
 def _digest(source: RawSource, view: View) -> bytes:

@@ -172,7 +172,7 @@ def test_chunks_frames_and_methods() -> None:
     }
     data = archive_of(made)
     agree(data)
-    assert {method for codec, method, *_ in codings(data) if codec == "weights"} == {1, 2}
+    assert {method for codec, method, *_ in codings(data) if codec == "weights"} == {2, 3}
 
 
 def test_base_ranges() -> None:
