@@ -449,7 +449,7 @@ size_t RowModel<Coder, Votes>::text(uint32_t column, const ColumnState &state, u
     for (size_t k = 0;; ++k) {
         uint32_t &place = matches_[(recent & 0xffffffffff) * 0x9e3779b97f4a7c15u >> match_shift_];
         if (match == 0) {
-            match = place;
+            match = place < at_ ? place : 0;  // a value that ended here may have left this very place
             match_length = 0;
             if (match) {
                 while (match_length < 32 && match_length < match &&
