@@ -1,9 +1,10 @@
 // A block coded by sorting:
 //
-//     shortest   u8: 0, or long repeats were taken out with this bound (text/repeats.h), and what follows codes what was left
-//     size       LEB128 of that form, only where shortest > 0; less than the block's
-//     rows       of the Burrows-Wheeler transform (text/bwt.h), three bytes each, low byte first
-//     runs       of the transform (text/bwt_coder.h)
+//     forms      u8: 1 = capitals were marked (text/capitals.h), 2 = long repeats were taken out (text/repeats.h), 3 = both, in
+//     this order size       LEB128 of the form with marks, only where there are some: at most twice the block shortest   u8, the
+//     bound of the repeats, and size       LEB128 of the form without them, only where they were taken out: less than before rows
+//     of the Burrows-Wheeler transform (text/bwt.h), three bytes each, low byte first runs       of the transform
+//     (text/bwt_coder.h)
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import laconic
 from laconic import _core
 
-KNOWN = "00210000ff8d2ab96c49abb595bb51cd23f49574044494529e97a6e656"
+KNOWN = "0123210000ff8d2ab96c49abb595bb51cd23f49574044494529e97a6e656"
 TEXT = b"".join(b"%d bottles of beer on the wall, take one down and pass it around.\n" % n for n in range(240, 60, -1))
 
 
@@ -19,6 +19,22 @@ def decode(stream: bytes, size: int) -> bytes:
     out = bytearray(size)
     _core.decode_sorted(stream, out)
     return bytes(out)
+
+
+PROSE = b"The Cat and the Dog, as NASA says, do not like McDonald; A bird IS aN iBis. "
+
+
+@given(
+    st.lists(st.sampled_from([b"the", b"The", b"THE", b"tHe", b"A", b"a", b" ", b". ", b"\xc3\x89t", b"I'M"]), max_size=60).map(b"".join)
+)
+@settings(max_examples=60, deadline=None)
+def test_capitals(words: bytes) -> None:
+    for data in (PROSE * 3 + words + PROSE, PROSE * 3 + words, PROSE * 40 + words + PROSE * 9):
+        stream = _core.encode_sorted(data)
+        assert stream[0] & 1
+        assert decode(stream, len(data)) == data
+    marked = bytearray(_core.encode_sorted(PROSE * 3 + b"\x01"))
+    assert not marked[0] & 1
 
 
 def fibonacci_word(size: int) -> bytes:
