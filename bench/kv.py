@@ -20,7 +20,6 @@ from bench.codec import Buffer, Codec, Source
 from bench.kv_model import Cache, Model, divergence
 from bench.measure import Row, machine
 from bench.peers import kv as peers
-from bench.peers.general import Zstd
 from bench.suite import Case, Options, matches, run_files, say
 
 STORED, SCORED = 256, 256  # tokens
@@ -39,7 +38,7 @@ def run(options: Options) -> list[Row]:
     model = Model(folder / "stories260K.bin")
     text, others = (model.sample(n, STORED + SCORED, seed) for n, seed in ((SEQUENCES, 1), (OTHERS, 2)))
     cache, other = (model.run(tokens[:, :STORED], model.empty(len(tokens)))[1].rounded(STORED) for tokens in (text, others))
-    rows = _exact(cache, options)
+    rows = _exact(cache, other, options)
     if matches("s260k lossy", options.sets):
         rows += _lossy(_Judge(model, text, cache), other, options)
     return rows
@@ -119,18 +118,18 @@ class ZipNNTensor:
         return [zipnn.decompress(piece) for piece in pieces]
 
 
-def _exact(cache: Cache, options: Options) -> list[Row]:
-    """Keys and values as the model has them, and (wide) with the sequences side by side as heads: segments as large as of real models."""
+def _exact(cache: Cache, other: Cache, options: Options) -> list[Row]:
+    """Keys and values as the model has them, and (wide) with all sequences side by side as heads: segments as large as of real models."""
     rows: list[Row] = []
-    for what, tensor in (("keys", cache.keys), ("values", cache.values)):
-        layers, batch, tokens, heads, head = tensor.shape
-        wide = np.ascontiguousarray(tensor.transpose(0, 2, 1, 3, 4)).reshape(layers, 1, tokens, batch * heads, head)
-        for form, x in (("", tensor), (" wide", wide)):
-            for dtype, kind in DTYPES.items():
+    for what, tensor, more in (("keys", cache.keys, other.keys), ("values", cache.values, other.values)):
+        layers, _, tokens, _, head = tensor.shape
+        wide = np.concatenate([tensor, more], 1).transpose(0, 2, 1, 3, 4).reshape(layers, 1, tokens, -1, head)
+        for form, x, dtypes in (("", tensor, DTYPES), (" wide", wide, ("bf16",))):
+            for dtype in dtypes:
                 path = options.scratch / f"{what}{form}.{dtype}".replace(" ", "-")
-                path.write_bytes(x.astype(kind).tobytes())
-                codecs: list[Codec] = [LaconicKV(x.shape, dtype, level) for level in options.levels if level != "max"]
-                codecs += [ZipNNTensor(dtype), ZipNNTensor(dtype, layers * x.shape[1]), Zstd("3")]
+                path.write_bytes(x.astype(DTYPES[dtype]).tobytes())
+                codecs: list[Codec] = [LaconicKV(x.shape, dtype, level) for level in options.levels if level in ("fast", "default")]
+                codecs += [ZipNNTensor(dtype), ZipNNTensor(dtype, layers * x.shape[1])]
                 rows += run_files("kv", [Case(f"s260k{form} {dtype}", f"{what}{form}.{dtype}", path)], codecs, options)
     return rows
 

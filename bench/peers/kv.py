@@ -104,7 +104,7 @@ def _lloyd_max(count: int) -> Array:
 
 
 def static_code_length(q: Array, trained: Array, alphabet: int) -> float:
-    """Ideal bits of indices (layers, .., channels) by a table for each layer and channel, counted on `trained`, plus one count of its pool."""
+    """Ideal bits of indices (layers, .., channels) by a table for each layer and channel, counted on `trained` and its pool."""
     bits = 0.0
     layers, *rest = q.shape
     for layer in range(layers):

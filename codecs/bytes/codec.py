@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from laconic import _core
-from laconic.codecs.bytes import quick
+from laconic.codecs.bytes import primer, quick
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
@@ -21,12 +21,13 @@ _MIXING = ("high", "max")
 ZSTD = 1
 MIXED = 2
 SORTED = 3
+PRIMED = 4
 
-_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted"}
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed"}
 
-SORT_FROM = 4096  # raw bytes; below, the tables take longer to set up than the block takes to code
+SORT_FROM = 4096  # raw bytes; below, its tables take longer to set up than the block takes to code, and zstd is as good
 
-PROBE = 1 << 16  # bytes tried first: noise is not worth a slow search
+PROBE = 1 << 16  # bytes tried first, at most: noise is not worth a slow search
 
 
 class BytesCodec:
@@ -50,14 +51,16 @@ class BytesCodec:
             return bytes((ZSTD,)) + zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
         if level != "fast" and _is_noise(raw):  # fast passes noise quickly by itself
             return None
+        if len(raw) < primer.PRIMED_BELOW:
+            return _encode_small(raw, level)
         if level in _MIXING:
             mixed = _core.encode_mixed(raw)
             # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
             if len(mixed) <= len(zstd.compress(raw, 3)):
                 return bytes((MIXED,)) + mixed
-        elif level == "default" and len(raw) >= SORT_FROM:
+        elif level == "default":
             return bytes((SORTED,)) + _core.encode_sorted(raw)
-        if level == "fast" and len(raw) >= quick.QUICK_FROM:
+        elif len(raw) >= quick.QUICK_FROM:
             return bytes((ZSTD,)) + quick.compress(raw)
         return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
@@ -71,6 +74,8 @@ class BytesCodec:
             _core.decode_mixed(body, out)
         elif method == SORTED and base is None:
             _core.decode_sorted(body, out)
+        elif method == PRIMED and base is None:
+            out[:] = primer.decompress(body, len(out))
         else:
             raise CorruptDataError(f"no such bytes method ({method})")
 
@@ -78,13 +83,23 @@ class BytesCodec:
         return {"method": _NAMES.get(payload[0] if len(payload) else 0, "unknown")}
 
 
+def _encode_small(raw: memoryview, level: str) -> bytes:
+    """The smallest of the ways that the level's speed allows."""
+    ways = [bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1]), bytes((PRIMED,)) + primer.compress(raw, _LEVELS[level][1])]
+    if level in _MIXING:
+        ways.append(bytes((MIXED,)) + _core.encode_mixed(raw))
+    elif level == "default" and len(raw) >= SORT_FROM:
+        ways.append(bytes((SORTED,)) + _core.encode_sorted(raw))
+    return min(ways, key=len)
+
+
 def _is_noise(raw: memoryview) -> bool:
-    """Whether the quickest zstd gains nothing on a probe from the start, the middle and the end."""
-    if len(raw) < 8 * PROBE:
+    """Whether the quickest zstd gains nothing on probes from the start, the middle and the end."""
+    if len(raw) < SORT_FROM:
         return False
-    middle = len(raw) // 2
-    probes = (raw[:PROBE], raw[middle : middle + PROBE], raw[-PROBE:])
-    return all(len(zstd.compress(probe, 1)) >= 0.99 * len(probe) for probe in probes)
+    size = min(PROBE, max(len(raw) // 8, SORT_FROM))
+    starts = (0, (len(raw) - size) // 2, len(raw) - size)
+    return all(len(zstd.compress(raw[start : start + size], 1)) >= 0.99 * size for start in starts)
 
 
 class StoredCodec:

@@ -27,8 +27,9 @@ from laconic.container import Piece, Source, View
 from laconic.container.varint import Cursor, put_uvarint
 from laconic.errors import CorruptDataError
 
-SAMPLE = 1 << 14  # elements in the middle of a frame that candidates are tried on
-CLEAR = 1 / 8  # a candidate that brings a sample below this share is taken at once
+SAMPLE = 1 << 12  # elements in the middle of a frame that predictions are tried on
+WORKS = 1 / 4  # share of them that a prediction has to hit to be taken
+DOUBTFUL = 0.75  # of the raw size: what is above is compared with planes, which need no prediction
 
 
 class CheckpointCodec:
@@ -101,8 +102,7 @@ def _gradient_works(frame: Frame) -> bool:
     index = frame.layout.find(SECOND)
     if index is None or frame.base is None or frame.layout.step.optimizer != ADAM or not frame.fp32(FIRST, SECOND):
         return False
-    sample = _sample(frame)
-    return len(_payload(sample, index, m.FROM_GRADIENT)) < len(_payload(sample, index, m.DELTA))
+    return _share(frame, index, m.FROM_GRADIENT) > WORKS
 
 
 def _coding_order(layout: Layout, gradient: bool) -> list[int]:
@@ -112,40 +112,44 @@ def _coding_order(layout: Layout, gradient: bool) -> list[int]:
     return sorted(range(len(layout.members)), key=lambda i: rank.get(layout.members[i].role, len(rank)))
 
 
-def _candidates(frame: Frame, index: int, level: str) -> list[int]:
-    """Methods that may be the smallest for a member, the most promising first."""
-    member, layout = frame.layout.members[index], frame.layout
-    floats, based = member.float_format >= 0, frame.base is not None
-    found: list[int] = []
-    replayed = layout.step.optimizer
-    if member.role == WEIGHT and based and member.is_fp32:
-        if (replayed == ADAM and frame.fp32(FIRST, SECOND)) or (replayed == SGD and frame.fp32(MOMENTUM)):
-            found.append(m.REPLAYED)
+def _first_choice(frame: Frame, index: int, level: str) -> int:
+    """The method that should be the smallest for a member."""
+    member, step = frame.layout.members[index], frame.layout.step.optimizer
+    based = frame.base is not None
+    if member.float_format < 0:
+        return m.PLANES_DELTA if based else m.PLANES
+    if member.role == COPY and member.width == 2 and frame.fp32(WEIGHT) and _share(frame, index, m.CAST) > WORKS:
+        return m.CAST
+    if not member.is_fp32:
+        return m.DELTA if based else m.PLANES
+    if member.role == SECOND and based and step == ADAM and frame.layout.find(FIRST) in frame.known:
+        return m.FROM_GRADIENT  # that it works decided the order
+    if member.role == FIRST and frame.fp32(SECOND):
+        if frame.layout.find(SECOND) not in frame.known:
+            return m.DECAYED
+        if not based or _share(frame, index, m.DELTA) < WORKS:  # over more than one step, differences are larger than the moment
+            return m.FIELDS_BY_SECOND if level != "fast" else m.PLANES
+    if member.role == MAXIMUM and based and frame.fp32(SECOND):
+        return m.LARGER
+    if member.role == WEIGHT and based:
+        known = (step == ADAM and frame.fp32(FIRST, SECOND)) or (step == SGD and frame.fp32(MOMENTUM))
+        if known and _share(frame, index, m.REPLAYED) > WORKS:
+            return m.REPLAYED
         if frame.fp32(FIRST, SECOND) and level != "fast":
-            found.append(m.DELTA_BY_STEP)
-    if member.role == FIRST and member.is_fp32 and frame.fp32(SECOND):
-        if based and replayed == ADAM:
-            found.append(m.DECAYED)
-        if layout.find(SECOND) in frame.known:
-            found += [m.FIELDS_BY_SECOND] if level != "fast" else []
-        elif based:
-            found.append(m.FIELDS_BY_OLD_SECOND)
-    if member.role == SECOND and based and replayed == ADAM and layout.find(FIRST) in frame.known:
-        found.append(m.FROM_GRADIENT)
-    if member.role == COPY and floats and member.width == 2 and frame.fp32(WEIGHT):
-        found.append(m.CAST)
-    if member.role == MAXIMUM and based and frame.fp32(SECOND, MAXIMUM):
-        found.append(m.LARGER)
-    if based and not {m.DELTA_BY_STEP, m.DECAYED} & set(found):
-        found.append(m.DELTA if floats else m.PLANES_DELTA)
-    return [*found, m.PLANES]
+            return m.DELTA_BY_STEP
+    return m.DELTA if based else m.PLANES
 
 
-def _sample(frame: Frame) -> Frame:
-    """The middle of the frame."""
+def _share(frame: Frame, index: int, method: int) -> float:
+    """The share of elements in the middle of the frame that `method` predicts exactly."""
     count = _count(frame)
     start = max(0, (count - SAMPLE) // 2)
-    return frame.slice(start, min(count, start + SAMPLE))
+    sample = frame.slice(start, min(count, start + SAMPLE))
+    sample.known = set(range(len(sample.now)))  # the encoder knows them all
+    predicted, _ = m.prediction(method, sample, index)
+    dtype = np.uint32 if frame.layout.members[index].width == 4 else np.uint16
+    actual = np.frombuffer(sample.now[index], dtype)  # type: ignore[arg-type]
+    return float(np.mean(np.frombuffer(predicted, dtype) == actual)) if len(actual) else 0.0
 
 
 def _count(frame: Frame) -> int:
@@ -165,18 +169,12 @@ def _encode_member(frame: Frame, index: int, level: str) -> tuple[int, bytes]:
     assert raw is not None
     if frame.base is not None and _same(raw, frame.base[index]):
         return m.UNCHANGED, b""
-    candidates = _candidates(frame, index, level)
-    if len(candidates) > 1 and _count(frame) > 2 * SAMPLE:
-        sample = _sample(frame)
-        sample.known &= frame.known
-        sizes = []
-        for method in candidates:
-            sizes.append(len(_payload(sample, index, method)))
-            if sizes[-1] < CLEAR * SAMPLE * frame.layout.members[index].width:
-                break
-        candidates = [candidates[sizes.index(min(sizes))]]
-    payloads = [(len(payload), method, payload) for method in candidates for payload in (_payload(frame, index, method),)]
-    _, method, payload = min(payloads, key=lambda item: item[0])
+    method = _first_choice(frame, index, level)
+    payload = _payload(frame, index, method)
+    if method != m.PLANES and len(payload) > DOUBTFUL * len(raw):
+        alone = _payload(frame, index, m.PLANES)
+        if len(alone) < len(payload):
+            return m.PLANES, alone
     return method, payload
 
 

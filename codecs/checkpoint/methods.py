@@ -59,13 +59,13 @@ class Frame:
     known: set[int] = field(default_factory=set)
 
     def slice(self, start: int, stop: int) -> Frame:
-        """Elements [start, stop) of every member, all of them known."""
+        """Elements [start, stop) of every member."""
         widths = [member.width for member in self.layout.members]
 
         def cut(parts: list[Any]) -> list[Any]:
             return [part[start * w : stop * w] for part, w in zip(parts, widths, strict=True)]
 
-        return Frame(self.layout, cut(self.now), cut(self.base) if self.base is not None else None, set(range(len(widths))))
+        return Frame(self.layout, cut(self.now), cut(self.base) if self.base is not None else None, self.known)
 
     def old(self, index: int | None) -> memoryview:
         """A member of the base."""

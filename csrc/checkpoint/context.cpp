@@ -29,11 +29,14 @@ void ratio_context(const uint8_t *m, const uint8_t *v, size_t n, uint16_t *conte
 }
 
 void step_context(const uint8_t *p, const uint8_t *m, const uint8_t *v, size_t n, uint16_t *contexts) {
+    constexpr int kLeast = 112, kMost = 127;  // weights between 2^-15 and 1; what is smaller changes like those
     for (size_t i = 0; i < n; ++i) {
         const uint32_t moment = load<uint32_t>(m + 4 * i);
         const int ratio = half_octaves(moment, load<uint32_t>(v + 4 * i));
         const unsigned size = static_cast<unsigned>(std::clamp(ratio + 6, 0, 7)) / 2;
-        contexts[i] = static_cast<uint16_t>(Fp32::exponent(load<uint32_t>(p + 4 * i)) << 3 | size << 1 | moment >> 31);
+        const int exponent = static_cast<int>(Fp32::exponent(load<uint32_t>(p + 4 * i)));
+        const unsigned scale = static_cast<unsigned>(std::clamp(exponent, kLeast, kMost) - kLeast);
+        contexts[i] = static_cast<uint16_t>(scale << 3 | size << 1 | moment >> 31);
     }
 }
 

@@ -4,17 +4,13 @@
 #include <array>
 #include <memory>
 
+#include "checkpoint/residual_split.h"
 #include "checkpoint/symbols.h"
 #include "entropy/error.h"
 
 namespace laconic::checkpoint {
 
 namespace {
-
-// Classes of magnitudes: each below 2^(Top + 1) is a class of its own, above there are 2^Top to an octave. Finer ones cost more
-// table than they gain on 32-bit elements; small differences are all there is of 16-bit ones.
-template <class T>
-constexpr unsigned kTop = sizeof(T) == 4 ? 1 : 2;
 
 struct Class {
     uint32_t first;    // smallest magnitude
@@ -46,52 +42,46 @@ constexpr std::array<Class, 256> classes() {
 template <class T>
 constexpr std::array<Class, 256> kClasses = classes<T>();
 
-struct Split {
-    uint8_t symbol;
-    unsigned low_bits;
-    uint32_t low;
-};
-
-template <class T>
-inline Split split(T difference) {
-    constexpr unsigned top = kTop<T>, direct = 2u << top, bits = 8 * sizeof(T);
-    const bool negative = (difference >> (bits - 1)) != 0;
-    const uint32_t magnitude = negative ? static_cast<T>(-difference) : difference;
-    unsigned c = magnitude, low = 0;
-    if (magnitude >= direct) {
-        const unsigned length = 32 - static_cast<unsigned>(std::countl_zero(magnitude));
-        low = length - 1 - top;
-        c = direct + ((length - top - 2) << top) + ((magnitude >> low) & ((1u << top) - 1));
-    }
-    const unsigned symbol = c == 0 ? 0 : 2 * c - (negative ? 1 : 0);
-    return {static_cast<uint8_t>(symbol), low, magnitude & ((1u << low) - 1)};
-}
+constexpr size_t kTogether = size_t{1} << 12;  // elements split at once: they stay in the first-level cache
 
 template <class F>
 std::vector<uint8_t> encode(const uint8_t *actual, const uint8_t *predicted, const uint16_t *contexts, size_t n) {
-    using T = typename F::Bits;
-    const std::unique_ptr<uint8_t[]> symbols(new uint8_t[n]);
-    const std::unique_ptr<uint8_t[]> low(new uint8_t[n * sizeof(T) + 8]);
-    uint64_t pending = 0;
-    unsigned filled = 0;
-    uint8_t *p = low.get();
-    for (size_t i = 0; i < n; ++i) {
-        const T a = to_ordered(load<T>(actual + i * sizeof(T))), b = to_ordered(load<T>(predicted + i * sizeof(T)));
-        const Split s = split<T>(static_cast<T>(a - b));
-        symbols[i] = s.symbol;
-        pending |= static_cast<uint64_t>(s.low) << filled;
-        filled += s.low_bits;
-        if (filled >= 32) {
-            store(p, static_cast<uint32_t>(pending));
-            p += 4;
-            pending >>= 32;
-            filled -= 32;
+    constexpr size_t width = sizeof(typename F::Bits);
+    thread_local std::vector<uint8_t> symbols, packed;
+    symbols.resize(n);
+    uint8_t *p = nullptr;
+    if (n == 0 || std::memcmp(actual, predicted, n * width) == 0) {  // a step that was replayed
+        std::fill_n(symbols.begin(), n, uint8_t{0});
+        packed.clear();
+        p = packed.data();
+    } else {
+        packed.resize(n * width + 8);
+        p = packed.data();
+        uint8_t low_bits[kTogether];
+        uint32_t low[kTogether];
+        uint64_t pending = 0;
+        unsigned filled = 0;
+        for (size_t first = 0; first < n; first += kTogether) {
+            const size_t count = std::min(kTogether, n - first);
+            split_residuals(actual + first * width, predicted + first * width, count, width, symbols.data() + first, low_bits,
+                            low);
+            for (size_t i = 0; i < count; ++i) {
+                pending |= static_cast<uint64_t>(low[i]) << filled;
+                filled += low_bits[i];
+                if (filled >= 32) {
+                    store(p, static_cast<uint32_t>(pending));
+                    p += 4;
+                    pending >>= 32;
+                    filled -= 32;
+                }
+            }
         }
+        for (; filled > 0; filled -= std::min(filled, 8u), pending >>= 8) *p++ = static_cast<uint8_t>(pending);
     }
-    for (; filled > 0; filled -= std::min(filled, 8u), pending >>= 8) *p++ = static_cast<uint8_t>(pending);
     std::vector<uint8_t> out;
-    put_symbols(symbols.get(), contexts, n, out);
-    out.insert(out.end(), low.get(), p);
+    out.reserve(static_cast<size_t>(p - packed.data()) + n + 1024);
+    put_symbols(symbols.data(), contexts, n, out);
+    out.insert(out.end(), packed.data(), p);
     return out;
 }
 

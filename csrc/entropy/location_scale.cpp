@@ -47,28 +47,17 @@ template Quantised quantise(const Parameters<double> &, std::size_t, std::int64_
 
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad) {
-    constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
-    constexpr std::int64_t kOne = 1 << kWeightBits;
-    for (std::size_t i = 0; i < rows; ++i, probabilities += components, out += components) {
-        bool good = true;
-        double sum = 0;
-        std::int64_t before = 0;
-        for (int j = 0; j < components; ++j) {
-            const auto p = static_cast<double>(probabilities[j]);
-            good &= p >= 0;
-            sum += p;
-            const double scaled = sum * static_cast<double>(kOne) + kRound;
-            const std::int64_t after = std::min(std::bit_cast<std::int64_t>(scaled) - std::bit_cast<std::int64_t>(kRound), kOne);
-            out[j] = static_cast<std::uint32_t>(after - before);
-            before = after;
-        }
-        out[components - 1] += static_cast<std::uint32_t>(kOne - before);
-        if (!good || !(sum >= 1 - kWeightTolerance && sum <= 1 + kWeightTolerance)) {
-            *bad = i;
-            return false;
-        }
-    }
-    return true;
+    const auto weights = [](const Kernels &set) {
+        if constexpr (sizeof(Float) == 4)
+            return set.weights_f32;
+        else
+            return set.weights_f64;
+    };
+    if (weights(kernels())(probabilities, components, rows, out)) return true;
+    const auto cells = static_cast<std::size_t>(components);
+    *bad = 0;
+    while (*bad + 1 < rows && weights(scalar_kernels())(probabilities + *bad * cells, components, 1, out)) ++*bad;
+    return false;
 }
 
 template bool quantise_weights(const float *, int, std::size_t, std::uint32_t *, std::size_t *);

@@ -91,6 +91,9 @@ struct Kernels {
     // False if any parameter is refused.
     bool (*quantise_f32)(const Parameters<float> &parameters, std::size_t n, std::int64_t *out);
     bool (*quantise_f64)(const Parameters<double> &parameters, std::size_t n, std::int64_t *out);
+    // False if any row is refused.
+    bool (*weights_f32)(const float *probabilities, int components, std::size_t rows, std::uint32_t *out);
+    bool (*weights_f64)(const double *probabilities, int components, std::size_t rows, std::uint32_t *out);
 };
 
 const Kernels &scalar_kernels();

@@ -299,6 +299,34 @@ V quantised(V mean, V scale, V family, bool &bad) {
     return steps.template shl<16>() + family.template shl<8>() + clamped;
 }
 
+// Weights of V::width rows of probabilities, see location_scale.h. `bad` is set when a row is refused.
+template <class V, class Float>
+void weights_of(const Float *rows, std::size_t components, std::uint32_t *out, bool &bad) {
+    constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
+    const V one = V::set(1 << kWeightBits);
+    auto sum = V::constant(0);
+    V before = V::set(0), signs = V::set(0);
+    for (std::size_t j = 0; j < components; ++j) {
+        double column[V::width];
+        for (std::size_t row = 0; row < V::width; ++row) column[row] = static_cast<double>(rows[row * components + j]);
+        const auto p = V::load_double(column).as_double() + V::constant(0);  // -0 + 0 is 0
+        signs = signs | V::bits(p);
+        sum = sum + p;
+        const auto scaled = V::clamp(sum, V::constant(0), V::constant(2)) * V::constant(1 << kWeightBits) + V::constant(kRound);
+        const V rounded = V::minimum(V::bits(scaled) - V::bits(V::constant(kRound)), one);
+        const V after = j + 1 == components ? one : rounded;
+        std::int64_t weights[V::width];
+        (after - before).store(weights);
+        for (std::size_t row = 0; row < V::width; ++row) out[row * components + j] = static_cast<std::uint32_t>(weights[row]);
+        before = after;
+    }
+    // Doubles of one sign compare as their bits, and what is not a number lies above all others of its sign.
+    const auto negative = V::greater(V::set(0), signs);
+    const auto small = V::greater(V::bits(V::constant(1 - kWeightTolerance)), V::bits(sum));
+    const auto large = V::greater(V::bits(sum), V::bits(V::constant(1 + kWeightTolerance)));
+    bad |= V::any(V::either(negative, V::either(small, large)));
+}
+
 template <class V>
 struct Loops {
     using Rest = Lanes1;
@@ -381,7 +409,18 @@ struct Loops {
         return !bad;
     }
 
-    static constexpr Kernels kernels{intervals, locate, mixture_intervals, mixture_locate, quantise<float>, quantise<double>};
+    template <class Float>
+    static bool weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out) {
+        bool bad = false;
+        std::size_t i = 0;
+        const auto cells = static_cast<std::size_t>(components);
+        for (; i + width <= rows; i += width) weights_of<V>(probabilities + i * cells, cells, out + i * cells, bad);
+        for (; i < rows; ++i) weights_of<Rest>(probabilities + i * cells, cells, out + i * cells, bad);
+        return !bad;
+    }
+
+    static constexpr Kernels kernels{intervals,       locate,           mixture_intervals, mixture_locate,
+                                     quantise<float>, quantise<double>, weights<float>,    weights<double>};
 };
 
 }  // namespace

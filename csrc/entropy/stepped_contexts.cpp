@@ -54,16 +54,8 @@ std::vector<uint8_t> encode_stepped(const uint8_t *symbols, const uint8_t *conte
     for (size_t i = 0; i < n; ++i) tables[i] = fitted.table_of[contexts[i]];
     const size_t room_size = 2 * n + 2 * rans_b::kRowBytes;
     const auto stream = std::make_unique_for_overwrite<uint8_t[]>(room_size);
-    rans_b::EncodeJob<uint8_t> job{table.data(),
-                                   kAlphabet,
-                                   kSteppedPrecision,
-                                   rans_b::kLanes,
-                                   symbols,
-                                   tables.get(),
-                                   n,
-                                   stream.get(),
-                                   stream.get() + room_size,
-                                   {}};
+    rans_b::EncodeJob<uint8_t> job{table.data(), kAlphabet, kSteppedPrecision, rans_b::kLanes,           symbols,
+                                   tables.get(), n,         stream.get(),      stream.get() + room_size, {}};
     const uint8_t *const begin = rans_b::encode(job);
     rans_b::write_states(bits, job.states);
     out.insert(out.end(), room.data(), room.data() + bits.finish());

@@ -13,8 +13,8 @@
 namespace laconic::image {
 namespace {
 
-constexpr size_t kStripe = 64;    // rows that share a colour transform
-constexpr size_t kSampleRow = 16; // of a stripe, every so manieth row is tried with each transform
+constexpr size_t kStripe = 64;     // rows that share a colour transform
+constexpr size_t kSampleRow = 16;  // of a stripe, every so manieth row is tried with each transform
 
 size_t padded(size_t n) { return (n + 31) / 32 * 32; }
 

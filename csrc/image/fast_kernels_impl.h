@@ -203,7 +203,7 @@ void magnitude_row(const uint8_t *codes, size_t n, uint8_t *magnitudes) {
 
 template <typename Sample>
 constexpr RowKernels<Sample> kRows = {transform_row<Sample>, untransform_row<Sample>, residual_row<Sample>,
-                                         predict_back_row<Sample>};
+                                      predict_back_row<Sample>};
 constexpr ContextKernels kContextRows = {context_row, magnitude_row};
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Colours that were computed from a luma and two chromas by a matrix and rounding. Most RGB triples then never occur, and no
 // prediction of R, G and B can know which; the integers that they came from are three smooth planes again.
 //
-// Found in pictures decoded from JPEG files, and in Kodak's PhotoCD pictures. For the latter R = floor(L + 1.8215 c2) and B = floor(L
+// Found in pictures decoded from JPEG files, and in Kodak's PhotoCD pictures. For the latter R = floor(L + 1.8215 c2) and B =
+// floor(L
 // + 2.2179 c1) with L = 1.3584 Y were known; G = floor(L - 0.509 floor(1.8215 c2) - 0.194 floor(2.2179 c1)) is our finding: it
 // holds for 99.98 % of the colours that occur (docs/notes/images.md).
 #pragma once
@@ -18,8 +19,8 @@ namespace laconic::image {
 enum class Lattice : uint8_t { none = 0, jpeg = 1, photo_cd = 2 };
 constexpr unsigned kLattices = 3;
 
-// Finds a lattice in the first three planes (8 bits; red, green, blue, or reversed) and puts its coordinates in their places: red's
-// chroma, luma, blue's chroma. Writes its exceptions. `none`: nothing is changed or written.
+// Finds a lattice in the first three planes (8 bits; red, green, blue, or reversed) and puts its coordinates in their places:
+// red's chroma, luma, blue's chroma. Writes its exceptions. `none`: nothing is changed or written.
 Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out);
 
 // A pixel whose colour is not that of its point.

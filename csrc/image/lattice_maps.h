@@ -54,7 +54,8 @@ struct Jpeg {
 struct PhotoCd {
     static Colour colour(Point p) {
         const int luma = 13584 * p.y, red = 18215 * (p.cr - 137), blue = 22179 * (p.cb - 156);
-        return {clip(ten_thousandths(luma + red)), clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
+        return {clip(ten_thousandths(luma + red)),
+                clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
                 clip(ten_thousandths(luma + blue))};
     }
     // Flooring loses half a step on average.

@@ -20,7 +20,7 @@ constexpr size_t kTaps = 16;
 constexpr size_t kBlock = 16;
 
 // Compilers split it into whatever vectors the target has; operations are elementwise, so the results are the same.
-using Vector [[gnu::vector_size(kTaps * sizeof(float)), gnu::may_alias]] = float;
+using Vector [[gnu::vector_size(kTaps * sizeof(float)), gnu::aligned(kTaps * sizeof(float)), gnu::may_alias]] = float;
 using HalfVector [[gnu::vector_size(kTaps * sizeof(float) / 2)]] = float;
 using QuarterVector [[gnu::vector_size(kTaps * sizeof(float) / 4)]] = float;
 
@@ -47,8 +47,10 @@ public:
 
     float predict() const {
         const Vector p = weights_ * taps_[count_];
-        const HalfVector half = __builtin_shufflevector(p, p, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(p, p, 8, 9, 10, 11, 12, 13, 14, 15);
-        const QuarterVector quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+        const HalfVector half =
+            __builtin_shufflevector(p, p, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(p, p, 8, 9, 10, 11, 12, 13, 14, 15);
+        const QuarterVector quarter =
+            __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
         return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
     }
 

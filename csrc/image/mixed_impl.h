@@ -53,11 +53,19 @@ inline void take(float *&x, const float *from, size_t n, float reference) {
     x += n;
 }
 
-// Signed values to 0 .. 2 * steps: by size, in octaves.
-inline uint32_t signed_level(int32_t e, unsigned most) {
-    const uint32_t m = e < 0 ? 0u - static_cast<uint32_t>(e) : static_cast<uint32_t>(e);
-    const uint32_t octave = std::min<uint32_t>(static_cast<uint32_t>(std::bit_width(m)), most);
-    return e < 0 ? most - octave : most + octave;
+// With the sign turned where `mask` is -1. Signs are as good as random: these are no branches.
+inline int32_t turned(int32_t e, int32_t mask) { return (e ^ mask) - mask; }
+inline uint32_t size_of(int32_t e) { return static_cast<uint32_t>(turned(e, e >> 31)); }
+
+inline uint32_t octave(uint32_t m, uint32_t most) {
+    const auto width = static_cast<uint32_t>(std::bit_width(m));
+    return width < most ? width : most;
+}
+
+// Signed values to 0 .. 2 * most: by size, in octaves.
+inline uint32_t signed_level(int32_t e, int32_t most) {
+    const auto steps = static_cast<int32_t>(octave(size_of(e), static_cast<uint32_t>(most)));
+    return static_cast<uint32_t>(most + turned(steps, e >> 31));
 }
 
 template <class Kernel>
@@ -67,6 +75,7 @@ public:
         : history(width),
           width_(width),
           before_(before),
+          bits_(bits),
           most_((1 << bits) - 1),
           squares_(width, kFirst[std::min<size_t>(before, 2)]) {}
 
@@ -94,9 +103,8 @@ public:
             const int32_t centre = (mean + 8) >> 4, fraction = mean - centre * 16;  // -8 .. 7
             finish(near, x, fraction, centre, context);
 
-            const int32_t wanted = fraction < 0 ? centre - samples[x] : samples[x] - centre;
-            const int32_t coded = model_.code(context, wanted, step);
-            const int32_t error = fraction < 0 ? -coded : coded;
+            const int32_t side = fraction >> 31;  // residuals towards the fraction come out positive
+            const int32_t error = turned(model_.code(context, turned(samples[x] - centre, side), step), side);
             const int32_t value = centre + error;
             if (value < 0 || value > most_) throw CorruptData("image: a sample leaves its range");
             samples[x] = static_cast<uint16_t>(value);
@@ -158,14 +166,13 @@ private:
 
     // Contexts that do not depend on the exact mean; returns the one of the bias.
     uint32_t describe(const Rows &own, const Rows &near, size_t x, int32_t mean, ResidualContext &context) const {
-        const auto size = [](int32_t e) { return e < 0 ? 0u - static_cast<uint32_t>(e) : static_cast<uint32_t>(e); };
         const int32_t ew = own.error[static_cast<ptrdiff_t>(x) - 1], en = own.error_n[x];
-        const uint32_t w = size(ew), n = size(en), ne = size(own.error_n[x + 1]),
-                       nw = size(own.error_n[static_cast<ptrdiff_t>(x) - 1]), ww = size(own.error[static_cast<ptrdiff_t>(x) - 2]),
-                       nn = size(own.error_nn[x]);
+        const uint32_t w = size_of(ew), n = size_of(en), ne = size_of(own.error_n[x + 1]),
+                       nw = size_of(own.error_n[static_cast<ptrdiff_t>(x) - 1]),
+                       ww = size_of(own.error[static_cast<ptrdiff_t>(x) - 2]), nn = size_of(own.error_nn[x]);
         uint32_t sum = 2 * w + 2 * n + ne + nw;
         if (before_ > 0) {
-            const uint32_t c = size(near.error[x]);
+            const uint32_t c = size_of(near.error[x]);
             sum = (sum * 3 + 6 * c) / 5;
         }
         context.level = std::min(quarters(sum + 1), 63u);
@@ -175,9 +182,7 @@ private:
         const uint32_t pattern = above(own.row[static_cast<ptrdiff_t>(x) - 1]) | above(own.n[x]) << 1 |
                                  above(own.n[static_cast<ptrdiff_t>(x) - 1]) << 2 | above(own.n[x + 1]) << 3 |
                                  above(own.row[static_cast<ptrdiff_t>(x) - 2]) << 4 | above(own.nn[x]) << 5;
-        context.sets[1] = std::min<uint32_t>(static_cast<uint32_t>(std::bit_width(w)), 7) * 128 +
-                          std::min<uint32_t>(static_cast<uint32_t>(std::bit_width(n)), 7) * 16 +
-                          std::min<uint32_t>(quarters(ne + nw + 1) / 2, 15);
+        context.sets[1] = octave(w, 7) * 128 + octave(n, 7) * 16 + std::min<uint32_t>(quarters(ne + nw + 1) / 2, 15);
         context.sets[3] = pattern * 16 + coarse;
         context.sets[4] = std::min<uint32_t>(quarters(ww + nn + 1), 31) * 32 + std::min<uint32_t>(context.level / 2, 31);
         return pattern * 16 + coarse;
@@ -186,16 +191,16 @@ private:
     // Contexts that follow the sign of the mean's fraction.
     void finish(const Rows &near, size_t x, int32_t fraction, int32_t centre, ResidualContext &context) const {
         const unsigned coarse = std::min(context.level / 4, 15u);
-        const uint32_t part = static_cast<uint32_t>(fraction < 0 ? -fraction : fraction) / 2;  // 0 .. 4
-        const int32_t sign = fraction < 0 ? -1 : 1;
+        const uint32_t part = size_of(fraction) / 2;  // 0 .. 4
+        const int32_t side = fraction >> 31;
         context.sets[0] = context.level * 8 + part;
         if (before_ > 0) {
-            context.sets[2] = signed_level(near.error[x] * sign, 5) * 64 + std::min<uint32_t>(part / 2, 3) * 16 + coarse;
+            context.sets[2] = signed_level(turned(near.error[x], side), 5) * 64 + std::min<uint32_t>(part / 2, 3) * 16 + coarse;
         } else {
             const int32_t ew = history_error(x, 0), en = history_error(x, 1);
-            context.sets[2] = (signed_level(ew * sign, 3) * 7 + signed_level(en * sign, 3)) * 16 + coarse;
+            context.sets[2] = (signed_level(turned(ew, side), 3) * 7 + signed_level(turned(en, side), 3)) * 16 + coarse;
         }
-        context.sets[5] = static_cast<uint32_t>(centre * 63 / most_) * 16 + coarse;
+        context.sets[5] = (static_cast<uint32_t>(centre) << 6 >> bits_) * 16 + coarse;
     }
     int32_t history_error(size_t x, size_t above) const {
         auto &h = const_cast<History &>(history);
@@ -203,6 +208,7 @@ private:
     }
 
     size_t width_, before_;
+    unsigned bits_;
     int32_t most_;
     LeastSquares squares_;
     ResidualModel<Kernel> model_;

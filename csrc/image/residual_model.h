@@ -13,9 +13,9 @@
 
 #include "entropy/binary_coder.h"
 #include "entropy/error.h"
+#include "image/small_mixer.h"
 #include "mixing/apm.h"
 #include "mixing/logistic.h"
-#include "image/small_mixer.h"
 #include "mixing/state_map.h"
 
 namespace laconic::image {
@@ -40,8 +40,7 @@ inline unsigned quarters(uint32_t x) {
 template <class Kernel>
 class ResidualModel {
 public:
-    ResidualModel()
-        : contexts_(kSets * kSetContexts), mixer_(kNodes * 16, kFirstWeight), apm_(kNodes * 64), low_(64 * 4 * 8) {}
+    ResidualModel() : contexts_(kSets * kSetContexts), mixer_(kNodes * 16, kFirstWeight), apm_(kNodes * 64), low_(64 * 4 * 8) {}
 
     // Codes `residual` (the decoder's argument is ignored) with step(bit, p1), which returns the bit.
     template <class Step>
@@ -49,7 +48,7 @@ public:
         for (size_t k = 0; k < kSets; ++k) chosen_[k] = &contexts_[k * kSetContexts + context.sets[k]];
         level_ = context.level;
         const unsigned shift = level_ > kShiftBase ? (level_ - kShiftBase) / 4 : 0;
-        const uint32_t magnitude = residual < 0 ? 0u - static_cast<uint32_t>(residual) : static_cast<uint32_t>(residual);
+        const auto magnitude = static_cast<uint32_t>((residual ^ residual >> 31) - (residual >> 31));
         const uint32_t wanted = magnitude >> shift;
         uint32_t quotient = 0;
         while (quotient < kLongest && decide(quotient < wanted, std::min<size_t>(quotient, 11), step)) ++quotient;
@@ -70,8 +69,8 @@ public:
         }
         const uint32_t whole = (quotient << shift) + low;
         if (whole == 0) return 0;
-        const bool negative = decide(residual < 0, shift == 0 ? 12 : 13, step);
-        return static_cast<int32_t>(negative ? 0u - whole : whole);
+        const auto sign = 0u - static_cast<uint32_t>(decide(residual < 0, shift == 0 ? 12 : 13, step));
+        return static_cast<int32_t>((whole ^ sign) - sign);
     }
 
 private:

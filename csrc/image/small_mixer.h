@@ -1,4 +1,5 @@
-// A mixer of eight inputs (csrc/mixing/mixer.h), summed by plain multiplications: a vector load would wait for eight small stores.
+// A mixer of eight inputs (csrc/mixing/mixer.h), summed by plain multiplications: a vector load would wait for eight small
+// stores.
 //
 // Exactly: output = clamp(sum of x[i] w[i] >> 14, -2047, 2047) with inputs in [-2047, 2047] and int16 weights, 16384 = 1.0.
 //     step = clamp(((bit << 16) - squash(output)) * rate >> 10, -32767, 32767)
@@ -24,7 +25,8 @@ struct ScalarTrain {
 #if defined(LACONIC_X86)
 struct VectorTrain {
     [[gnu::target("avx2")]] static void run(const int16_t *x, int16_t *w, int32_t step) {
-        const __m128i moved = _mm_mulhrs_epi16(_mm_load_si128(reinterpret_cast<const __m128i *>(x)), _mm_set1_epi16(static_cast<int16_t>(step)));
+        const __m128i moved =
+            _mm_mulhrs_epi16(_mm_load_si128(reinterpret_cast<const __m128i *>(x)), _mm_set1_epi16(static_cast<int16_t>(step)));
         auto *const at = reinterpret_cast<__m128i *>(w);
         _mm_storeu_si128(at, _mm_adds_epi16(_mm_loadu_si128(at), moved));
     }

@@ -85,9 +85,9 @@ void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentForma
     put_tables(out, tables, precision);
     put_symbols(out, planes, rows, tables, precision);
 
-    Bytes block;
+    thread_local Bytes block;
     for (size_t k = 1; k < format.width; ++k) {
-        block.resize(entropy::block_bound(n));
+        block.resize(std::max(block.size(), entropy::block_bound(n)));
         put_sized(out, block.data(), entropy::encode_block(planes + k * n, n, block.data()));
     }
 }
@@ -123,6 +123,7 @@ Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &
     const size_t row_bytes = format.row_bytes(), rows = raw_size / row_bytes;
     Bytes out;
     if (rows == 0) return out;
+    out.reserve(raw_size);
     const DistinctRows distinct(raw, rows, row_bytes);
     if (distinct.count == rows) {
         out.push_back(kChannels);

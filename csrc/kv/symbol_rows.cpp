@@ -32,7 +32,9 @@ void put_symbols(Bytes &out, const uint8_t *symbols, size_t rows, const ChannelT
     for (size_t first = 0; first < table.size(); first += tables.alphabet)
         rans_b::build_encode_table(std::span(tables.freqs).subspan(first, tables.alphabet), &table[first]);
     const uint16_t *const contexts = contexts_of_rows(tables.table_of, upper);
-    Bytes room(2 * upper * channels + rans_b::kRowBytes), states(4 * rans_b::kLanes);
+    thread_local Bytes room;
+    room.resize(std::max(room.size(), 2 * upper * channels + rans_b::kRowBytes));
+    Bytes states(4 * rans_b::kLanes);
     for (const size_t first : {size_t{0}, upper}) {
         const size_t n = (first == 0 ? upper : rows - upper) * channels;
         rans_b::EncodeJob<uint8_t> job{

@@ -79,7 +79,13 @@ struct Past {
 template <class Coder>
 class RunModel {
 public:
-    explicit RunModel(Coder &coder) : coder_(coder), order1_(256 * 256) {
+    // `size` of the block, of which the tables' sizes are made.
+    RunModel(Coder &coder, size_t size)
+        : coder_(coder),
+          order1_(256 * 256),
+          pairs_(line_bits(size, 16)),
+          skipped_(line_bits(size, 16)),
+          lengths_(line_bits(size, 14)) {
         order0_.fill({kEven, kEven, kEven});
         std::fill_n(order1_.data(), order1_.size(), order0_[0]);
     }
@@ -181,6 +187,10 @@ private:
     static constexpr uint32_t kPathFactor = 0x3D4D51CBu;
     using Frequencies = std::array<uint16_t, 3>;
 
+    static unsigned line_bits(size_t size, int most) {
+        return static_cast<unsigned>(std::clamp(static_cast<int>(std::bit_width(size)) - 4, 8, most));
+    }
+
     struct Contexts {
         uint32_t pair = 0, skipped = 0;
     };
@@ -200,11 +210,11 @@ private:
 
     std::array<Frequencies, 256> order0_;
     HugeArray<Frequencies> order1_;
-    Lines pairs_{16}, skipped_{16};
+    Lines pairs_, skipped_;
     SmallMixer byte_mixer_{16 * 256, 256, kByteRate, kByteAdapt};
     mixing::ApmMap byte_apm_{512};
 
-    Lines lengths_{14};
+    Lines lengths_;
     std::vector<uint16_t> quick_lengths_ = std::vector<uint16_t>((256 + 64) * Lines::kSize, kEven);
     SmallMixer length_mixer_{32 * 8, 256, kLengthRate, kLengthAdapt};
     mixing::ApmMap length_apm_{528};
@@ -227,7 +237,7 @@ struct Reader {
 
 std::vector<uint8_t> encode_runs(std::span<const uint8_t> bytes) {
     Writer writer;
-    RunModel<Writer> model(writer);
+    RunModel<Writer> model(writer, bytes.size());
     std::array<uint32_t, 256> counts{};
     for (size_t i = 0; i < bytes.size(); ++i) counts[bytes[i]] += i == 0 || bytes[i] != bytes[i - 1];
     const PrefixCode code(model.code_lengths(huffman_lengths(counts)));
@@ -243,7 +253,7 @@ std::vector<uint8_t> encode_runs(std::span<const uint8_t> bytes) {
 
 void decode_runs(std::span<const uint8_t> stream, std::span<uint8_t> bytes) {
     Reader reader{BinaryDecoder(stream)};
-    RunModel<Reader> model(reader);
+    RunModel<Reader> model(reader, bytes.size());
     const PrefixCode code(model.code_lengths({}));
     for (size_t at = 0; at < bytes.size();) {
         const uint32_t byte = model.code_byte(code, 0);

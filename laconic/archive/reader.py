@@ -161,6 +161,14 @@ class ArchiveReader:
         a, b, _ = slice(start, stop).indices(entry.size)
         return bytes(self._reader.read(part, entry, a, max(a, b)))
 
+    def read_into(self, name: str, start: int, out: Any) -> None:
+        """Raw bytes of an entry from `start` on into the writable buffer `out`, as many as it holds; ValueError past the entry's end."""
+        part, entry = self._entry(name)
+        size = memoryview(out).nbytes
+        if start < 0 or start + size > entry.size:
+            raise ValueError(f"entry {name!r} has {entry.size} bytes, not {start + size}")
+        self._reader.read_into(part, entry, start, start + size, lambda _: out)
+
     def blocks(self, name: str) -> Iterator[memoryview]:
         """The entry's raw bytes as a sequence of blocks, in bounded memory. The content hash is checked at the end."""
         import xxhash

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,14 @@ class Plan:
 
 def spec_of(role: int, array: ArraySpec) -> MemberSpec:
     """The member that holds arrays of this dtype in `role`."""
-    size = objects.itemsize(array.dtype)
-    params = registry.get("weights").params(array.dtype, size) if array.dtype and array.type != "memoryview" else None
+    return _spec(role, array.dtype, array.type == "memoryview")
+
+
+@cache
+def _spec(role: int, dtype: str, opaque: bool) -> MemberSpec:
+    params = registry.get("weights").params(dtype, objects.itemsize(dtype)) if dtype and not opaque else None
     element = params[0] if params else 0  # what is no number is kept as bytes
-    return MemberSpec(role, element, _FLOATS.get(array.dtype, -1), 1 << (element & 3))
+    return MemberSpec(role, element, _FLOATS.get(dtype, -1), 1 << (element & 3))
 
 
 def count_of(array: ArraySpec, size: int) -> int:

@@ -14,7 +14,7 @@ from laconic.checkpoint.tree import Node, paths
 from laconic.errors import CorruptDataError, UnsupportedError
 
 VERSION = 1
-CHUNK = 1 << 17  # elements of each member in one frame
+CHUNK = 1 << 18  # elements of each member in one frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +19,9 @@ from laconic.checkpoint.snapshot import copy
 from laconic.checkpoint.steps import StepInfo, choose, find_steps, read_manifest
 from laconic.checkpoint.tree import build
 from laconic.codecs.checkpoint import layout as lay
+from laconic.container import format as f
 from laconic.container.table import Entry
-from laconic.errors import CorruptDataError, LaconicError
+from laconic.errors import CorruptDataError, LaconicError, TornArchiveWarning
 
 
 class CheckpointReader:
@@ -31,13 +33,20 @@ class CheckpointReader:
     def __init__(self, stream: Any, *, jobs: int | None = None) -> None:
         self._jobs = available_jobs(jobs)
         self._name = os.fspath(stream) if isinstance(stream, (str, Path)) else "the archive"
-        self._archive = _complete(open_reader(stream, jobs=1))
-        self._steps = find_steps(self._archive)
+        archive = _open(stream, self._name)
+        self._steps = find_steps(archive) if archive is not None else {}
+        self._opened = archive
         self._manifests: dict[int, Manifest] = {}
 
     @property
     def archive(self) -> ArchiveReader:
         return self._archive
+
+    @property
+    def _archive(self) -> ArchiveReader:
+        if self._opened is None:
+            raise KeyError(f"{self._name}: no checkpoint is complete in this archive")
+        return self._opened
 
     def steps(self) -> list[StepInfo]:
         """All complete steps, in the order in which they were written."""
@@ -155,13 +164,42 @@ class CheckpointReader:
         return objects.from_raw(entry, spec.shape, raw)
 
     def close(self) -> None:
-        self._archive.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def __enter__(self) -> CheckpointReader:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _open(stream: Any, name: str) -> ArchiveReader | None:
+    """The archive without its torn tail; None for one whose first step was never finished."""
+    try:
+        return _complete(open_reader(stream, jobs=1))
+    except CorruptDataError:
+        head, tail = _ends(stream)
+        # A header, or the beginning of one, and no trailer at the end: a save that was interrupted. Anything else is damage.
+        if not f.MAGIC.startswith(head) or tail == f.TRAILER_MAGIC:
+            raise
+        warnings.warn(f"{name}: the first save was interrupted; no step is complete", TornArchiveWarning, stacklevel=4)
+        return None
+
+
+def _ends(stream: Any) -> tuple[bytes, bytes]:
+    """The first and the last 8 bytes of a path, a file or bytes."""
+    if isinstance(stream, (bytes, bytearray, memoryview)):
+        data = bytes(stream)
+        return data[:8], data[-8:]
+    if isinstance(stream, (str, os.PathLike)):
+        with open(stream, "rb") as file:
+            return _ends(file)
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(8)
+    stream.seek(max(0, size - 8))
+    return head, stream.read(8)
 
 
 def _complete(archive: ArchiveReader) -> ArchiveReader:

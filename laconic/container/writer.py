@@ -30,7 +30,6 @@ from laconic.container.views import ViewHashes
 
 PACK_ENTRY = 1 << 16  # entries below this size share frames with their neighbours
 PACK_SIZE = 1 << 22  # raw bytes after which a pack is written
-BASE_MIN = 1 << 10  # bytes from which a tensor gets a frame of its own where there is a base to code it against
 COPY_MIN = 1 << 12  # frames below this size are not looked up for copies
 COPY_KNOWN = 1 << 17  # frames remembered for copies
 HASH_BLOCK = 1 << 18  # bytes hashed twice while they are in the cache
@@ -201,7 +200,7 @@ class Writer:
         position = 0
         # Whatever the layout leaves (it may not know the whole of a pipe) is kept as plain bytes.
         if self._find_base is not None:
-            layout = _cut_at_views(layout)
+            layout = _apart(layout)
         for item in chain(layout, (Piece(None, codec="bytes"),)):
             if isinstance(item, View):
                 views.add(item)
@@ -423,23 +422,26 @@ class Writer:
             self._pool = None
 
 
-def _cut_at_views(layout: Iterable[Piece | View]) -> Iterator[Piece | View]:
-    """`layout` with pieces that end where tensors do: a frame has one base, so that tensors with bases of their own can't share it."""
-    position = 0
+def _apart(layout: Iterable[Piece | View]) -> Iterator[Piece | View]:
+    """`layout` with a piece for each tensor: those that share frames could not have bases of their own."""
     waiting: list[View] = []
+    position = 0
     for item in layout:
         if isinstance(item, View):
             waiting.append(item)
-        if isinstance(item, View) or item.size is None:
-            yield item
             continue
-        end = position + item.size
-        large = [view for view in waiting if view.size >= BASE_MIN]
-        edges = {edge for view in large for edge in (view.start, view.start + view.size) if position < edge < end}
-        for edge in (*sorted(edges), end):
-            yield replace(item, size=edge - position)
-            position = edge
-        waiting = [view for view in waiting if view.start + view.size > end]
+        starts = [view.start for view in waiting]
+        if len(waiting) < 2 or item.size is None or starts[0] != position or starts != sorted(starts) or starts[-1] > position + item.size:
+            yield from waiting
+            yield item
+        else:
+            for view, after in zip(waiting, [*starts[1:], position + item.size], strict=True):
+                yield view
+                if after > view.start:
+                    yield replace(item, size=after - view.start)
+        waiting.clear()
+        position += item.size or 0
+    yield from waiting
 
 
 def _digest(source: RawSource, view: View) -> bytes:

@@ -12,7 +12,7 @@ import laconic
 from laconic import _core
 from laconic.codecs.kv.profile import ALPHABET, ESCAPE, Profile, Rotation, Set
 from laconic.errors import CorruptDataError
-from laconic.kv.tensors import Array, Shape, Tensors, see
+from laconic.kv.tensors import Array, Tensors, see
 from laconic.objects import parse_dtype
 
 PRECISION = 11
@@ -161,6 +161,3 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
         if PROFILE_ENTRY not in archive:
             raise CorruptDataError(f"{os.fspath(path)}: holds no KV profile")
         return Profile.from_bytes(archive[PROFILE_ENTRY])
-
-
-__all__ = ["Profile", "Rope", "Shape", "calibrate", "load_profile", "save_profile"]

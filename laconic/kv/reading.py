@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 import laconic
 from laconic.archive import ArchiveReader
+from laconic.archive.checks import available_jobs
 from laconic.codecs.kv import priors
 from laconic.codecs.kv.profile import Profile
-from laconic.errors import CorruptDataError
 from laconic.kv.tensors import Array, Room, Shape, Tensors, library_tensor
 from laconic.objects import parse_dtype
 
@@ -19,10 +20,10 @@ from laconic.objects import parse_dtype
 class KVReader:
     """A cache in an archive, open for reading. Made by `laconic.kv.open`; usable as a context manager."""
 
-    def __init__(self, archive: ArchiveReader, name: str, library: str | None) -> None:
+    def __init__(self, archive: ArchiveReader, name: str, library: str | None, jobs: int) -> None:
         if library not in (None, "numpy", "torch"):
             raise ValueError(f"library must be 'numpy' or 'torch', not {library!r}")
-        self._archive, self._name = archive, name
+        self._archive, self._name, self._jobs = archive, name, jobs
         entry = archive.entry(name)
         if "kv" not in entry.meta:
             raise ValueError(f"the entry {name!r} is no KV cache")
@@ -60,9 +61,9 @@ class KVReader:
             if not 0 <= value < count:
                 raise IndexError(f"{what} {value}: the cache has {count}")
         described = shape.parts[part]
-        start = shape.start(batch, chunk, layer, part)
-        raw = bytearray(self._archive.read(self._name, start, start + shape.rows(chunk) * described.row_bytes))
-        return np.frombuffer(raw, parse_dtype(described.dtype)).reshape(-1, described.heads, described.head)
+        values = np.empty((shape.rows(chunk), described.heads, described.head), parse_dtype(described.dtype))
+        self._archive.read_into(self._name, shape.start(batch, chunk, layer, part), values.reshape(-1).view(np.uint8))
+        return values
 
     def load(self) -> Any:
         """The whole cache, in the form in which it was saved."""
@@ -74,18 +75,20 @@ class KVReader:
         return Tensors(self.shape, [[array.view(f"u{array.itemsize}") for array in part] for part in arrays])
 
     def _filled(self) -> Room:
-        """The whole cache, a chunk of all layers at a time, which is decoded in parallel."""
+        """The whole cache: segments by as many threads as the archive was opened with, where they may into their final memory."""
         shape, room = self.shape, Room.of(self.shape)
-        for batch in range(shape.batch):
-            for chunk in range(shape.chunks):
-                first, rows = shape.start(batch, chunk), shape.rows(chunk)
-                raw = self._archive.read(self._name, first, first + rows * shape.token_bytes)
-                for layer in range(shape.layers):
-                    for part, described in enumerate(shape.parts):
-                        start = shape.start(batch, chunk, layer, part) - first
-                        values = np.frombuffer(raw, parse_dtype(described.dtype), rows * described.channels, start)
-                        wanted = room.arrays[part][layer][batch, chunk * shape.chunk :][:rows]
-                        wanted[...] = values.reshape(rows, described.heads, described.head)
+
+        def fill(segment: tuple[int, int, int, int]) -> None:
+            batch, chunk, layer, part = segment
+            wanted = room.arrays[part][layer][batch, chunk * shape.chunk :][: shape.rows(chunk)]
+            rows = wanted if wanted.flags.c_contiguous else np.empty(wanted.shape, wanted.dtype)
+            self._archive.read_into(self._name, shape.start(batch, chunk, layer, part), rows.reshape(-1).view(np.uint8))
+            if rows is not wanted:
+                wanted[...] = rows
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            for _ in map(fill, shape.segments()) if self._jobs == 1 else pool.map(fill, shape.segments()):
+                pass
         return room
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ def open(
         priors.register(profile if isinstance(profile, Profile) else load_profile(profile))
     archive = laconic.open(file, jobs=jobs)
     try:
-        return KVReader(archive, name, library)
+        return KVReader(archive, name, library, available_jobs(jobs))
     except BaseException:
         archive.close()
         raise
@@ -124,6 +127,3 @@ def load(file: Any, name: str = "kv", **options: Any) -> Any:
     `laconic.kv.open`."""
     with open(file, name, **options) as reader:
         return reader.load()
-
-
-__all__ = ["CorruptDataError", "KVReader", "load", "open"]

@@ -154,12 +154,11 @@ def see(cache: Any, layout: str | None, chunk: int, position: int) -> Tensors:
         return Tensors(replace(known.shape, chunk=chunk), known.arrays)
     form, layout, tensors = _take_apart(cache, layout)
     seen = [[_bits(tensor) for tensor in layer] for layer in tensors]
-    axes = layout
     arrays = _views(form, layout, [[bits for bits, _, _ in layer] for layer in seen])
     kinds = [[name for _, name, _ in layer] for layer in seen]
     if any(kind != kinds[0] for kind in kinds) or len({library for layer in seen for _, _, library in layer}) != 1:
         raise ValueError("all layers must have the same dtypes, and all tensors must come from the same library")
-    dtypes = kinds[0] * (2 if "2" in axes else 1)
+    dtypes = kinds[0] * (2 if "2" in layout else 1)
     shapes = {array.shape[:2] for part in arrays for array in part}
     parts = []
     for dtype, part in zip(dtypes, arrays, strict=True):

@@ -259,8 +259,10 @@ def test_a_torn_tail(path: Path) -> None:
         assert same(lc.load(path), states[3])
         assert same(lc.load(path, step=1), states[0])
         assert [info.step for info in lc.steps(path)] == [1, 2, 4]
-    for cut in (0, 1, 8, 12, 13, 14, sizes[0] - 1):
+    for cut in (0, 1, 8, 12, 13, 14, sizes[0] // 2, sizes[0] - 1):
         path.write_bytes(whole[:cut])
+        with pytest.warns(laconic.TornArchiveWarning, match="no step is complete"):
+            assert lc.steps(path) == []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", laconic.TornArchiveWarning)
             lc.save(states[3], path, step=4)

@@ -251,4 +251,4 @@ def test_payloads_do_not_change() -> None:
     assert made == GOLDEN
 
 
-GOLDEN = ["", "", "", ""]
+GOLDEN = ["009854df78a9811e", "1ee6fbe2852a95e7", "ebbbb416b1171be6", "3a803fd13b45bbfe"]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kv_caches import DTYPES, HEAD, HEADS, dtype_of, profile, values
+from kv_caches import DTYPES, HEAD, HEADS, dtype_of, profile, quantised, values
 
 import laconic
 from laconic import CorruptDataError, UnsupportedError, _core
 from laconic.codecs.kv import codec, priors
-from laconic.codecs.kv.codec import CHANNELS, GROUPS, QUANTISED, REPEATED_ROWS
+from laconic.codecs.kv.codec import CHANNELS, REPEATED_ROWS
 from laconic.codecs.kv.profile import Profile
-from laconic.codecs.kv.segment import BF16, BYTE, FP16, FP32, WIDTHS, Coarse, Segment
+from laconic.codecs.kv.segment import BF16, BYTE, FP16, FP32, WIDTHS, Segment
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -152,18 +152,6 @@ def test_damage_of_repeated_rows() -> None:
 
 
 # Loss by request.
-
-
-def quantised(
-    x: np.ndarray, found: Profile, number: int = 0, position: int = 0, first: int = 0, last: int = 0
-) -> tuple[bytes, Segment, bytes]:
-    """Payload, its segment, and what the encoder says that it decodes to."""
-    segment = Segment({"bfloat16": BF16, "float16": FP16, "float32": FP32}[x.dtype.name], CHANNELS_OF, Coarse(found.hash, number, position))
-    out = bytearray(x.nbytes)
-    quantiser = found.quantiser(number, CHANNELS_OF)
-    payload = quantiser.encode(x, segment.element, position, first, last, GROUPS["default"], found.tables, out)
-    assert payload[0] == QUANTISED
-    return payload, segment, bytes(out)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])

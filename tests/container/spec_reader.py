@@ -2,7 +2,7 @@
 
 It holds the whole archive in memory and is slow; what counts is that it shares no line with laconic. `read(data)` goes through the trailers
 and indexes, `read_forward(data)` through the frames from front to back. Both return the entries by name, in the order of the archive.
-Codecs: stored, bytes (method 1), weights.
+Codecs: stored, bytes (methods 1 and 4), weights.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ assert _spec.loader is not None
 reference = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reference)
 
+PRIMER = (Path(__file__).parents[2] / "codecs" / "bytes" / "primer" / "primer.zdict").read_bytes()
 HEADER_MAGIC = b"\x8aLAC\r\n\x1a\n"
 TRAILER_MAGIC = b"\x8bLAC\r\n\x1a\n"
 SYNC = b"\xf5\xd7\x4c\x9b"
@@ -206,9 +207,21 @@ def decode_bytes(frame: Frame, base: bytes | None) -> bytes:
         raise UnknownError(f"bytes, version {frame.version}")
     need(not frame.params, "bytes has no parameters")
     need(frame.payload, "empty payload")
+    if frame.payload[0] == 4:
+        return unprimed(frame.payload[1:], frame.raw_size)
     if frame.payload[0] != 1:
         raise UnknownError(f"bytes, method {frame.payload[0]}")
     return unzstd(frame.payload[1:], frame.raw_size, base or b"")
+
+
+def unprimed(payload: bytes, raw_size: int) -> bytes:
+    need(payload[:4] == xxhash.xxh3_64_digest(PRIMER)[:4], "name of the primer")
+    try:
+        need(zstandard.get_frame_parameters(payload[4:]).content_size == raw_size, "size of the zstd frame")
+        started = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(PRIMER))
+        return started.decompress(payload[4:], raw_size, allow_extra_data=False)
+    except zstandard.ZstdError as e:
+        raise DamageError(str(e)) from e
 
 
 def element(y: int, base: bytes | None, width: int, r: int, order: str) -> bytes:
@@ -276,34 +289,145 @@ def decode_records(frame: Frame, base: bytes | None) -> bytes:
 
 
 def decode_weights(frame: Frame, base: bytes | None) -> bytes:
-    if frame.version != 1:
+    if frame.version not in (1, 2):
         raise UnknownError(f"weights, version {frame.version}")
     if frame.params[:1] == b"\x7c":
         return decode_records(frame, base)
     need(len(frame.params) == 1, "weights has one byte of parameters")
     need(frame.payload, "empty payload")
-    width, r = 1 << (frame.params[0] & 3), frame.params[0] >> 2 & 31
-    order = "big" if frame.params[0] & 128 else "little"
-    need(r in (0, 1, 4) and not (width == 1 and r), "element format")
-    if frame.payload[0] == 2:
-        need(base is None, "zstd with a base")
+    elements = Elements(frame.params[0], frame.raw_size)
+    c = Cursor(frame.payload, 1)
+    method = frame.payload[0]
+    if method == 2:
         return unzstd(frame.payload[1:], frame.raw_size)
-    if frame.payload[0] != 1:
-        raise UnknownError(f"weights, method {frame.payload[0]}")
-    n = frame.raw_size // width
-    size = 65536 if width == 1 else 131072
-    chunks = max(1, (n + size // 2) // size)
-    step = -(-n // chunks)
-    c, out = Cursor(frame.payload, 1), bytearray()
-    for first in range(0, n, step or 1):
-        m = min(step, n - first)
-        planes = [entropy_block(c, m) for _ in range(width)]
-        for i in range(m):
-            y = int.from_bytes(bytes(plane[i] for plane in planes), "big")
-            out += element(y, None if base is None else base[(first + i) * width : (first + i + 1) * width], width, r, order)
-    out += c.take(frame.raw_size % width)  # the rest
+    if method == 1:
+        out = decode_planes(elements, c, base)
+    elif method == 3:
+        out = decode_joint(elements, c)
+    elif method == 4:
+        need(base is not None, "differences without a base")
+        out = decode_delta(elements, c, base or b"", frame.payload)
+    else:
+        raise UnknownError(f"weights, method {method}")
+    out += c.take(frame.raw_size % elements.width)  # the rest
     c.finish()
     return bytes(out)
+
+
+class Elements:
+    """An element format, and the arithmetic of its elements as unsigned integers."""
+
+    def __init__(self, byte: int, raw_size: int) -> None:
+        self.width, self.r = 1 << (byte & 3), byte >> 2 & 31
+        self.order = "big" if byte & 128 else "little"
+        need(self.r in (0, 1, 4) and not (self.width == 1 and self.r), "element format")
+        self.bits, self.n = 8 * self.width, raw_size // self.width
+        self.top, self.mask = 1 << (self.bits - 1), (1 << self.bits) - 1
+
+    def rotated(self, y: int, r: int) -> int:
+        """y rotated right by r."""
+        return (y >> r | y << (self.bits - r)) & self.mask
+
+    def at(self, data: bytes, i: int) -> int:
+        return int.from_bytes(data[i * self.width : (i + 1) * self.width], self.order)  # type: ignore[arg-type]
+
+    def bytes(self, x: int) -> bytes:
+        return x.to_bytes(self.width, self.order)  # type: ignore[arg-type]
+
+    def plus(self, b: int, z: int) -> int:
+        """The element whose zigzag-coded difference from b is z."""
+        d = z >> 1 ^ (self.mask if z & 1 else 0)
+        if not self.r:
+            return b + d & self.mask
+        o = (b ^ (self.mask if b & self.top else self.top)) + d & self.mask
+        return o ^ (self.top if o & self.top else self.mask)
+
+
+def sized_block(c: Cursor, n: int) -> bytes:
+    block = c.take(c.fixed(3))
+    need(block, "empty block")
+    try:
+        symbols: bytes = reference.decode_block(block, n)
+    except (AssertionError, IndexError, KeyError, ValueError) as e:
+        raise DamageError("entropy block") from e
+    need(len(symbols) == n, "size of a plane")
+    return symbols
+
+
+def decode_planes(e: Elements, c: Cursor, base: bytes | None) -> bytearray:
+    size = 65536 if e.width == 1 else 131072
+    chunks = max(1, (e.n + size // 2) // size)
+    step = -(-e.n // chunks)
+    out = bytearray()
+    for first in range(0, e.n, step or 1):
+        m = min(step, e.n - first)
+        planes = [sized_block(c, m) for _ in range(e.width)]
+        for i in range(m):
+            y = int.from_bytes(bytes(plane[i] for plane in planes), "big")
+            out += e.bytes(e.rotated(y, e.r) if base is None else e.plus(e.at(base, first + i), y))
+    return out
+
+
+def decode_joint(e: Elements, c: Cursor) -> bytearray:
+    t = c.fixed(1)
+    need(t <= 2, "joint symbols")
+    if t == 0:
+        planes = [sized_block(c, e.n) for _ in range(e.width)]
+        return bytearray(b"".join(e.bytes(e.rotated(int.from_bytes(bytes(y), "big"), e.r)) for y in zip(*planes, strict=True)))
+    need(e.r == 1 and e.width in (2, 4) and e.order == "little", "joint symbols of such elements")
+    lowest, coded, low_bits = c.fixed(1), c.fixed(1), 8 - t
+    need(coded <= 1, "low parts")
+    if coded:
+        low = list(sized_block(c, e.n))
+    else:
+        packed = c.take(low_bits * -(-e.n // 8))
+        groups = [int.from_bytes(packed[k : k + low_bits], "little") for k in range(0, len(packed), low_bits)]
+        low = [groups[i // 8] >> (i % 8 * low_bits) & (1 << low_bits) - 1 for i in range(e.n)]
+    planes = [sized_block(c, e.n) for _ in range(e.width - 2)]
+    out = bytearray()
+    for i, symbol in enumerate(sized_block(c, e.n)):
+        index = symbol >> t
+        y = [(index + lowest - 1) % 256 if index else 0, (symbol << low_bits & 255) | low[i], *(plane[i] for plane in planes)]
+        out += e.bytes(e.rotated(int.from_bytes(bytes(y), "big"), e.r))
+    return out
+
+
+def decode_delta(e: Elements, c: Cursor, base: bytes, payload: bytes) -> bytearray:
+    form = c.fixed(1)
+    need(form <= 2, "form of differences")
+    if form == 0:
+        return bytearray(base[: e.n * e.width])
+    flags = sized_block(c, -(-e.n // 64)) if form == 2 else b"\1" * -(-e.n // 64)
+    need(set(flags) <= {0, 1}, "flags")
+    places = [i for i in range(e.n) if flags[i // 64]]
+    need(places, "no difference")
+    tables = c.fixed(1)
+    need(1 <= tables <= 32, "tables")
+    lasts = [*c.take(tables - 1), 255]
+    need(lasts == sorted(set(lasts)), "groups of contexts")
+    contexts = [e.rotated(e.at(base, i), e.bits - e.r) >> (e.bits - 8) if e.r else 0 for i in places]
+    table_of = [next(k for k, last in enumerate(lasts) if context <= last) for context in range(256)]
+    m = len(places)
+    counts = [m] if m < 65536 else [m // 64 * 32, m - m // 64 * 32]
+    try:
+        bits = reference.Bits(payload[c.at :])
+        slots = [reference.slots_of(reference.read_table(bits, 12)) for _ in range(tables)]
+        states = [reference.read_states(bits, 4 if m < 4096 else 32) for _ in counts]
+        c.take(bits.finish())
+        tokens: list[int] = []
+        for count, of_lane in zip(counts, states, strict=True):
+            of_part = contexts[len(tokens) : len(tokens) + count]
+            tokens += reference.decode_words(lambda i, of=of_part: slots[table_of[of[i]]], of_lane, c.take(c.uvarint()), 12, count)
+    except (AssertionError, IndexError, KeyError, ValueError) as error:
+        raise DamageError("tokens") from error
+    extra = [0 if token < 16 else (token - 16) // 4 + 2 for token in tokens]
+    raw = reference.Bits(c.take(-(-sum(extra) // 8)))
+    out = bytearray(base[: e.n * e.width])
+    for place, token, count in zip(places, tokens, extra, strict=True):
+        z = token if token < 16 else (4 | token & 3) << count | raw.get(count)
+        need(z <= e.mask, "a difference is too wide")
+        out[place * e.width : (place + 1) * e.width] = e.bytes(e.plus(e.at(base, place), z))
+    return out
 
 
 CODECS: dict[str, Callable[[Frame, bytes | None], bytes]] = {"bytes": decode_bytes, "weights": decode_weights}

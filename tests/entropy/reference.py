@@ -60,10 +60,25 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
             return value, position
 
 
-def decode_a(data: bytes, n: int) -> bytes:
-    bits = Bits(data)
-    slots = slots_of(read_table(bits, 8))
-    position = bits.finish()
+def read_segments(data: bytes, position: int, n: int) -> tuple[list[int], int]:
+    """Lengths of the segments, and where they end in `data`."""
+    count, position = varint(data, position)
+    lengths = []
+    for _ in range(count - 1):
+        rows, position = varint(data, position)
+        assert rows > 0
+        lengths.append(256 * rows)
+    lengths.append(n - sum(lengths))
+    assert lengths[-1] > 0
+    return lengths, position
+
+
+def decode_a(data: bytes, n: int, segmented: bool = False) -> bytes:
+    lengths, position = read_segments(data, 0, n) if segmented else ([n], 0)
+    bits = Bits(data[position:])
+    tables = [slots_of(read_table(bits, 8)) for _ in lengths]
+    slots_at = [slots for slots, length in zip(tables, lengths, strict=True) for _ in range(length)]
+    position += bits.finish()
     count, position = varint(data, position)
     escapes = []
     place = 0
@@ -78,7 +93,7 @@ def decode_a(data: bytes, n: int) -> bytes:
     out = bytearray(n)
     for row in range(0, n, 256):
         for lane in range(min(256, n - row)):
-            symbol, freq, bias = slots[states[lane] % 256]
+            symbol, freq, bias = slots_at[row + lane][states[lane] % 256]
             out[row + lane] = symbol
             states[lane] = freq * (states[lane] // 256) + bias
             if states[lane] < 256:
@@ -125,6 +140,20 @@ def decode_b(data: bytes, n: int, precision: int, lanes: int) -> bytes:
     return bytes(decode_words(lambda _: slots, states, data[bits.finish() :], precision, n))
 
 
+def decode_b_segments(data: bytes, n: int, precision: int) -> bytes:
+    size, position = varint(data, 0)
+    first = n // 512 * 256
+    out = b""
+    for part, count in ((data[position : position + size], first), (data[position + size :], n - first)):
+        lengths, at = read_segments(part, 0, count)
+        bits = Bits(part[at:])
+        tables = [slots_of(read_table(bits, precision)) for _ in lengths]
+        of_symbol = [slots for slots, length in zip(tables, lengths, strict=True) for _ in range(length)]
+        states = read_states(bits, 32)
+        out += bytes(decode_words(lambda i, of=of_symbol: of[i], states, part[at + bits.finish() :], precision, count))
+    return out
+
+
 def decode_run(data: bytes, n: int) -> bytes:
     out = bytearray([data[0]]) * n
     gap_count, position = varint(data, 1)
@@ -152,6 +181,11 @@ def decode_block(data: bytes, n: int) -> bytes:
     if form == 3:
         assert precision == 8
         return decode_a(rest, n)
+    if form == 6:
+        assert precision == 8
+        return decode_a(rest, n, True)
+    if form == 7:
+        return decode_b_segments(rest, n, precision)
     return decode_b(rest, n, precision, {4: 32, 5: 4}[form])
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import laconic
+import laconic.checkpoint
 import laconic.kv
 from laconic.archive import ArchiveWriter
 from laconic.container.sink import FileSink
@@ -49,6 +50,15 @@ def bfloat16(n: int, seed: int = 1) -> np.ndarray[Any, Any]:
     import ml_dtypes
 
     return weights(n, "<f4", seed).astype(ml_dtypes.bfloat16)
+
+
+def image() -> np.ndarray[Any, Any]:
+    """(60, 96, 3) uint8: shades, an edge and a little noise; made of YCbCr by JPEG's matrix."""
+    y, x = np.mgrid[0:60, 0:96]
+    luma = (x * x + 3 * x * y) // 90 % 180 + np.frombuffer(noise(60 * 96, 7), np.uint8).reshape(60, 96) % 4
+    red, blue = x // 4 - y // 3, y // 2 - x // 8
+    colours = (luma + (91881 * red + 32768 >> 16), luma + (-22554 * blue - 46802 * red + 32768 >> 16), luma + (116130 * blue + 32768 >> 16))
+    return np.clip(np.stack(colours, axis=2), 0, 255).astype(np.uint8)
 
 
 def safetensors() -> bytes:
@@ -91,16 +101,19 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-scalar": lambda: np.complex64(1 - 2j),
     "single-mixed": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
     "single-bf16-max": lambda: bfloat16(5000, seed=5),
+    "single-image": lambda: image(),
+    "single-image-fast": lambda: image(),
     "pack-dict": lambda: {
         "w": weights(40), "again": weights(40), "n": 7, "deep": {"x/y": [1.5, None, True, "text", ()], 5: OrderedDict(k=b"v")}, "": b"e",
     },
 }  # fmt: skip
 
-LEVELS = {"single-mixed": "max", "single-bf16-max": "max"}  # all others are made at the default level
+KINDS = {"single-image": "image", "single-image-fast": "image"}  # all others find theirs
+LEVELS = {"single-mixed": "max", "single-bf16-max": "max", "single-image-fast": "fast"}  # all others are made at the default level
 
 
 def encoded(name: str) -> bytes:
-    return laconic.encode(OBJECTS[name](), level=LEVELS.get(name, "default"), jobs=1)
+    return laconic.encode(OBJECTS[name](), KINDS.get(name), level=LEVELS.get(name, "default"), jobs=1)
 
 
 def log() -> bytes:
@@ -220,6 +233,37 @@ def changed() -> dict[str, Any]:
     return {"w": w, "text": b"every word of the base, said twice. " * 50}
 
 
+def training() -> dict[int, dict[str, Any]]:
+    """Steps of AdamW beside SGD, in single precision without a library's help: 10 and 11 alone, then 20 and 21."""
+    one = np.float32(1)
+    w, m, v = weights(600), np.zeros(600, np.float32), np.zeros(600, np.float32)
+    p, b = weights(300, seed=9), np.zeros(300, np.float32)
+    lr, b1, b2, eps, kept = 2.0**-8, 0.875, 0.96875, 2.0**-20, {}
+    for step in range(1, 22):
+        g = weights(600, seed=step + 20)
+        m = m + np.float32(1 - b1) * (g - m)
+        v = v * np.float32(b2) + (np.float32(1 - b2) * g) * g
+        w = w * np.float32(1 - lr / 8)
+        w = w + (np.float32(-lr / (1 - b1**step)) * m) / (np.sqrt(v) / np.float32((1 - b2**step) ** 0.5) + np.float32(eps))
+        b = b * np.float32(0.75) + weights(300, seed=step + 70)
+        p = p + b * np.float32(-lr)
+        if step in (10, 11, 20, 21):
+            half = w.astype(np.float16)
+            adam = {"state": {0: {"step": one * step, "exp_avg": m, "exp_avg_sq": v}},
+                    "param_groups": [{"lr": lr, "betas": (b1, b2), "eps": eps, "weight_decay": 0.125, "params": [0]}]}  # fmt: skip
+            sgd = {"state": {"p": {"momentum_buffer": b}}, "param_groups": [{"lr": lr, "momentum": 0.75, "params": ["p"]}]}
+            kept[step] = {"w": w, "p": p, "half": half, "adam": adam, "sgd": sgd, "seen": np.arange(step * 30), "note": ("é", None, -0.0)}
+    return kept
+
+
+def checkpoints() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.lac"
+        for step, state in training().items():
+            laconic.checkpoint.save(state, path, step=step)
+        return path.read_bytes()
+
+
 def built() -> dict[str, bytes]:
     """All golden archives but the single objects, by name."""
     import kv_caches  # makes its caches of `noise`
@@ -253,6 +297,7 @@ def built() -> dict[str, bytes]:
         file_ = io.BytesIO()
         laconic.kv.save(kv_caches.values(2, 40), file_, "2LTHD", chunk=32, profile=profile, recent=5, jobs=1)
         found[name] = file_.getvalue()
+    found["checkpoints"] = checkpoints()
     found["base"] = base_archive()
     with laconic.open(found["base"]) as base:
         writing("delta", lambda a: [a.add(name, value) for name, value in changed().items()], base=base)

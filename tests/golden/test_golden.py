@@ -11,6 +11,7 @@ import pytest
 from same import same
 
 import laconic
+import laconic.checkpoint
 import laconic.kv
 
 HERE = Path(__file__).parent
@@ -90,6 +91,16 @@ def test_streams_copies_appends_and_bases() -> None:
         assert all(same(archive[name], x) for name, x in make.changed().items())
     with laconic.open(golden("delta")) as archive, pytest.raises(laconic.MissingBaseError):
         archive["w"]
+
+
+def test_checkpoints() -> None:
+    steps = make.training()
+    with laconic.checkpoint.CheckpointReader(golden("checkpoints"), jobs=1) as reader:
+        assert [(info.step, info.base) for info in reader.steps()] == [(10, None), (11, 10), (20, 11), (21, 20)]
+        assert all(same(reader.load(step), state) for step, state in steps.items())
+        methods = " ".join(method for step in steps for row in reader.describe(step) for method in row["methods"])
+        for method in ("weight replayed", "second from gradient", "first decayed", "copy cast"):
+            assert method in methods, method
 
 
 def test_kv_caches() -> None:

@@ -7,7 +7,9 @@ import numpy as np
 from make import noise
 
 from laconic import _core
+from laconic.codecs.kv.codec import GROUPS, QUANTISED
 from laconic.codecs.kv.profile import Profile, Rotation, Set
+from laconic.codecs.kv.segment import BF16, FP16, FP32, Coarse, Segment
 
 HEADS, HEAD = 2, 8
 DTYPES = ["bfloat16", "float16", "float32", "float8_e4m3fn", "float8_e5m2"]
@@ -39,3 +41,17 @@ def profile(layers: int, *, transform: bool = True, step: float = 0.25) -> Profi
     table_of = np.arange(HEADS * HEAD) % len(frequencies)
     found = Set(np.full(HEADS * HEAD, 0.125, np.float32), steps.astype(np.float32), basis, table_of.astype(np.uint8))
     return Profile((found,) * (2 * layers), frequencies, 11, Rotation(0.5 ** np.arange(HEAD // 2), HEAD, False))
+
+
+def quantised(
+    x: np.ndarray, found: Profile, number: int = 0, position: int = 0, first: int = 0, last: int = 0
+) -> tuple[bytes, Segment, bytes]:
+    """Payload, its segment, and what the encoder says that it decodes to."""
+    segment = Segment(
+        {"bfloat16": BF16, "float16": FP16, "float32": FP32}[x.dtype.name], HEADS * HEAD, Coarse(found.hash, number, position)
+    )
+    out = bytearray(x.nbytes)
+    quantiser = found.quantiser(number, HEADS * HEAD)
+    payload = quantiser.encode(x, segment.element, position, first, last, GROUPS["default"], found.tables, out)
+    assert payload[0] == QUANTISED
+    return payload, segment, bytes(out)

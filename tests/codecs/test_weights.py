@@ -1,0 +1,299 @@
+"""The weights codec: joint symbols, segments, differences; patches between two models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import laconic
+from laconic import _core, weights
+from laconic.codecs.weights import codec
+
+FORMATS = {
+    "bfloat16": (2, 1),
+    "float16": (2, 1),
+    "float32": (4, 1),
+    "float64": (8, 4),
+    "int8": (1, 0),
+    "uint16": (2, 0),
+    "int32": (4, 0),
+    "int64": (8, 0),
+}
+LEVELS = ("fast", "default")
+ISAS = ("scalar", "avx2", "avx512")[: ("scalar", "avx2", "avx512").index(_core.best_isa()) + 1]
+
+
+@pytest.fixture(params=["scalar", "avx2", "avx512"])
+def isa(request: pytest.FixtureRequest) -> Any:
+    before = _core.active_isa()
+    if request.param not in ISAS:
+        pytest.skip("this machine lacks it")
+    _core.set_isa(request.param)
+    yield request.param
+    _core.set_isa(before)
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    return np.dtype(getattr(ml_dtypes, name) if name == "bfloat16" else name)
+
+
+def raw(array: np.ndarray[Any, Any]) -> memoryview:
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def model(n: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Three tensors of different scale, some zeros, one outlier."""
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal(n) * np.repeat([0.02, 0.3, 1e-4], -(-n // 3))[:n]).astype(np.float32)
+    x[rng.integers(0, n, n // 50)] = 0
+    x[n // 2] = 1e30
+    return x
+
+
+def cases() -> dict[str, np.ndarray[Any, Any]]:
+    x = model(70_000)
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for name in FORMATS:
+        dtype = dtype_of(name)
+        found[name] = (np.nan_to_num(x * 300, posinf=0).clip(-100, 100) if dtype.kind in "iu" else x).astype(dtype)
+    patterns = np.arange(1 << 16, dtype=np.uint32)
+    found["all bf16"] = np.tile(patterns.astype(np.uint16), 2).view(ml_dtypes.bfloat16)
+    found["fp32 of bf16"] = x.astype(ml_dtypes.bfloat16).astype(np.float32)
+    found["palette"] = np.random.default_rng(1).choice(x[:11], 70_000).astype(ml_dtypes.bfloat16)
+    found["zeros"] = np.zeros(70_000, np.float32)
+    found["noise"] = np.random.default_rng(2).integers(0, 1 << 32, 70_000, dtype=np.uint32).view(np.float32)
+    found["short"] = x[:17].astype(ml_dtypes.bfloat16)
+    found["big-endian"] = x.astype(">f4")
+    return found
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", CASES)
+def test_every_isa_writes_and_reads_the_same(name: str, level: str) -> None:
+    x = CASES[name]
+    params = codec.params("bfloat16" if x.dtype == ml_dtypes.bfloat16 else x.dtype.str, x.itemsize)
+    assert params is not None
+    before = _core.active_isa()
+    payloads = set()
+    try:
+        for which in ISAS:
+            _core.set_isa(which)
+            for cut in (0, 1):  # an input that ends inside an element
+                data = raw(x)[: len(raw(x)) - cut]
+                payload = codec.encode(data, params, level, None)
+                assert payload is not None
+                payloads.add((cut, bytes(payload)))
+                out = bytearray(len(data))
+                codec.decode(memoryview(payload), params, codec.version, memoryview(out), None)
+                assert out == data
+                assert codec.info(memoryview(payload), params, codec.version, len(data))["method"]
+    finally:
+        _core.set_isa(before)
+    assert len(payloads) == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_differences(name: str, isa: str) -> None:
+    width, rotate = FORMATS[name]
+    x = CASES[name]
+    rng = np.random.default_rng(3)
+    for change in (0.0, 1e-6, 1e-3, 1.0):
+        y = x.copy()
+        at = rng.random(len(y)) < (0.02 if change == 1e-3 else 1.0)
+        if x.dtype.kind in "iu":
+            y[at] += np.array(rng.integers(0, 3, at.sum()) if change else 0).astype(x.dtype)
+        else:
+            y[at] = (y[at].astype(np.float64) * (1 + change * rng.standard_normal(at.sum()))).astype(x.dtype)
+        for size in (len(raw(x)), 1000 * width, width, width - 1, 0):
+            new, old = raw(y)[:size], raw(x)[:size]
+            payload = _core.encode_delta(new, old, width, rotate, False)
+            out = bytearray(size)
+            _core.decode_delta(payload, old, out, width, rotate, False)
+            assert out == new
+            in_place = bytearray(old)
+            _core.decode_delta(payload, in_place, in_place, width, rotate, False)
+            assert in_place == new
+            if change == 0:
+                assert len(payload) <= 1 + size % width
+    contexts = rng.integers(0, 256, len(x), dtype=np.uint8)
+    payload = _core.encode_delta(raw(y), raw(x), width, rotate, False, contexts)
+    out = bytearray(len(raw(y)))
+    _core.decode_delta(payload, raw(x), out, width, rotate, False, contexts)
+    assert out == raw(y)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_differences_of_anything(data: st.DataObject) -> None:
+    width, rotate = data.draw(st.sampled_from([(1, 0), (2, 0), (2, 1), (4, 1), (8, 0), (8, 4)]))
+    new = data.draw(st.binary(max_size=300))
+    old = data.draw(st.binary(min_size=len(new), max_size=len(new)))
+    big = data.draw(st.booleans())
+    payload = _core.encode_delta(new, old, width, rotate, big)
+    out = bytearray(len(new))
+    _core.decode_delta(payload, old, out, width, rotate, big)
+    assert out == new
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=2000), st.sampled_from(["bfloat16", "<f2", "<f4", "<f8", "|u1", "<i8", ">f4"]), st.sampled_from(LEVELS))
+def test_anything(data: bytes, dtype: str, level: str) -> None:
+    params = codec.params(dtype, 1)
+    assert params is not None
+    payload = codec.encode(memoryview(data), params, level, None)
+    out = bytearray(len(data))
+    assert payload is not None
+    codec.decode(memoryview(payload), params, codec.version, memoryview(out), None)
+    assert out == data
+
+
+def damaged(payload: bytes, seed: int) -> list[bytes]:
+    rng = np.random.default_rng(seed)
+    found = [payload[: int(n)] for n in rng.integers(0, len(payload), 12)] + [b"", payload + b"\0"]
+    for _ in range(60):
+        flipped = bytearray(payload)
+        at = int(rng.integers(0, min(len(payload), 400)) if rng.random() < 0.7 else rng.integers(0, len(payload)))
+        flipped[at] ^= 1 << int(rng.integers(0, 8))
+        found.append(bytes(flipped))
+    for size in (0, 1, 255, 0xFFFFFF):
+        found.append(payload[:1] + size.to_bytes(3, "little") + payload[4:])
+        found.append(payload[:3] + size.to_bytes(3, "little") + payload[6:])
+    return found
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float32", "int8", "palette"])
+def test_damage_is_an_error_or_data(name: str, isa: str) -> None:
+    x = CASES[name]
+    params = codec.params("bfloat16" if x.dtype == ml_dtypes.bfloat16 else x.dtype.str, x.itemsize)
+    assert params is not None
+    for level in LEVELS:
+        payload = codec.encode(raw(x), params, level, None)
+        assert payload is not None
+        for bad in damaged(bytes(payload), 4):
+            try:
+                codec.decode(memoryview(bad), params, codec.version, memoryview(bytearray(len(raw(x)))), None)
+            except laconic.CorruptDataError:
+                pass
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float32", "int64"])
+def test_damaged_differences_are_an_error_or_data(name: str, isa: str) -> None:
+    width, rotate = FORMATS[name]
+    x = CASES[name]
+    for step in (1, 97):  # all changed, or few
+        y = x.copy()
+        y[::step] += np.array(1).astype(x.dtype)
+        payload = _core.encode_delta(raw(y), raw(x), width, rotate, False)
+        for bad in damaged(payload, 5):
+            try:
+                _core.decode_delta(bad, raw(x), bytearray(len(raw(x))), width, rotate, False)
+            except laconic.CorruptDataError:
+                pass
+
+
+def test_a_base_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError):
+        _core.encode_delta(b"12345678", b"1234", 4, 1, False)
+    with pytest.raises(ValueError):
+        _core.decode_delta(b"\0", b"1234", bytearray(8), 4, 1, False)
+
+
+# ---------------------------------------------------------------------- patches
+
+
+def state(seed: int, step: float = 0.0) -> dict[str, np.ndarray[Any, Any]]:
+    rng = np.random.default_rng(seed)
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for k in range(5):
+        x = rng.standard_normal((60 + k, 50)).astype(np.float32) * 0.02
+        found[f"layer{k}.weight"] = (x + step * rng.standard_normal(x.shape)).astype(ml_dtypes.bfloat16)
+        found[f"layer{k}.bias"] = (x[0] + step).astype(np.float32)
+    found["steps"] = np.array(7 + (step > 0))
+    found["nothing"] = np.zeros((0, 3), np.float16)
+    return found
+
+
+def test_patch_of_a_dict() -> None:
+    old, new = state(0), state(0, 1e-5)
+    patch = weights.diff(old, new)
+    assert patch == weights.diff(old, new, jobs=3)
+    assert len(patch) < 0.4 * sum(x.nbytes for x in new.values())
+    weights.apply(old, patch, jobs=2)
+    assert all(old[name].tobytes() == new[name].tobytes() for name in new)
+    same = weights.diff(old, new)
+    assert len(same) < 1500
+    weights.apply(old, same)
+
+
+def test_patch_of_the_wrong_weights() -> None:
+    old, new = state(0), state(0, 1e-5)
+    patch = weights.diff(old, new)
+    other = state(1)
+    before = {name: x.copy() for name, x in other.items()}
+    with pytest.raises(laconic.MissingBaseError, match="not those that the patch was made for"):
+        weights.apply(other, patch)
+    assert all(other[name].tobytes() == before[name].tobytes() for name in before)
+    del other["layer3.bias"]
+    with pytest.raises(ValueError, match=r"layer3\.bias"):
+        weights.apply(other, patch)
+    with pytest.raises(ValueError, match=r"layer3\.bias"):
+        weights.diff(other, new)
+    with pytest.raises(TypeError, match="text"):
+        weights.diff({"text": "x"}, {"text": "y"})
+    old["steps"].flags.writeable = False
+    with pytest.raises(ValueError, match="steps"):
+        weights.apply(old, patch)
+    with pytest.raises(laconic.CorruptDataError):
+        weights.apply(state(0), laconic.encode(b"no patch"))
+
+
+def test_damaged_patch() -> None:
+    old, new = state(0), state(0, 1e-5)
+    patch = weights.diff(old, new)
+    for at in range(20, len(patch), max(1, len(patch) // 80)):
+        bad = bytearray(patch)
+        bad[at] ^= 16
+        victim = state(0)
+        try:
+            weights.apply(victim, bytes(bad))
+        except (laconic.CorruptDataError, laconic.UnsupportedError, ValueError):
+            continue
+        assert all(victim[name].tobytes() == new[name].tobytes() for name in new)
+
+
+def test_patch_of_torch_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    old = {"w": torch.randn(300, 20).bfloat16(), "b": torch.randn(9)}
+    new = {name: x + 1e-4 for name, x in old.items()}
+    weights.apply(old, weights.diff(old, new))
+    assert all(torch.equal(old[name], new[name]) for name in new)
+
+
+def test_patch_of_files(tmp_path: Path) -> None:
+    def save(path: Path, step: float) -> bytes:
+        x = (model(50_000) * np.float32(1 + step)).astype(np.float32)
+        header = json.dumps({"w": {"dtype": "F32", "shape": [50_000], "data_offsets": [0, 200_000]}}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header + x.tobytes())
+        return path.read_bytes()
+
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    before, after = save(old, 0), save(new, 1e-6)
+    patch = weights.diff(old, new)
+    assert len(patch) < len(after) / 5
+    weights.apply(old, patch)
+    assert old.read_bytes() == after
+    save(old, 1e-3)
+    with pytest.raises(laconic.MissingBaseError):
+        weights.apply(old, patch)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.safetensors", "old.safetensors"]
+    assert before != after
