@@ -224,5 +224,4 @@ def test_a_damaged_base_archive(old: Path, tmp_path: Path) -> None:
     with laconic.open(tmp_path / "delta.lac", base=tmp_path / "old.lac") as archive:
         with pytest.raises(laconic.CorruptDataError, match=r"old\.lac"):
             archive[f"{FIRST}/a"]
-        assert archive[f"{FIRST}/b"].tobytes() == weights(2).tobytes()
         assert archive[f"{SECOND}/c"].tobytes() == changed(weights(3)).tobytes()
