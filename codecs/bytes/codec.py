@@ -13,15 +13,16 @@ from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode.
-_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 24, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
+_LEVELS = {"fast": (1 << 20, 1), "default": (1 << 24, 9), "high": (1 << 24, 19), "max": (1 << 24, 19)}
 _MIXING = ("high", "max")
 
 # Payload methods (first byte).
 ZSTD = 1
 MIXED = 2
 SORTED = 3
+WIDE = 4
 
-_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted"}
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", WIDE: "wide"}
 
 SORT_FROM = 4096  # raw bytes; below, the tables take longer to set up than the block takes to code
 
@@ -50,10 +51,11 @@ class BytesCodec:
         if level != "fast" and _is_noise(raw):  # fast passes noise quickly by itself
             return None
         if level in _MIXING:
-            mixed = _core.encode_mixed(raw)
+            wide = level == "max"
+            mixed = _core.encode_wide(raw) if wide else _core.encode_mixed(raw)
             # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
             if len(mixed) <= len(zstd.compress(raw, 3)):
-                return bytes((MIXED,)) + mixed
+                return bytes((WIDE if wide else MIXED,)) + mixed
         elif level == "default" and len(raw) >= SORT_FROM:
             return bytes((SORTED,)) + _core.encode_sorted(raw)
         return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
@@ -66,6 +68,8 @@ class BytesCodec:
             out[:] = zstd.decompress(body, len(out), "the zstd payload", base)
         elif method == MIXED and base is None:
             _core.decode_mixed(body, out)
+        elif method == WIDE and base is None:
+            _core.decode_wide(body, out)
         elif method == SORTED and base is None:
             _core.decode_sorted(body, out)
         else:

@@ -90,13 +90,14 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-structured": lambda: np.array([(1, 2.5, b"ab"), (3, np.nan, b"")], [("n", "<i4"), ("x", "<f8"), ("s", "S3")]),
     "single-scalar": lambda: np.complex64(1 - 2j),
     "single-mixed": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
+    "single-wide": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
     "single-bf16-max": lambda: bfloat16(5000, seed=5),
     "pack-dict": lambda: {
         "w": weights(40), "again": weights(40), "n": 7, "deep": {"x/y": [1.5, None, True, "text", ()], 5: OrderedDict(k=b"v")}, "": b"e",
     },
 }  # fmt: skip
 
-LEVELS = {"single-mixed": "max", "single-bf16-max": "max"}  # all others are made at the default level
+LEVELS = {"single-mixed": "high", "single-wide": "max", "single-bf16-max": "max"}  # all others are made at the default level
 
 
 def encoded(name: str) -> bytes:
