@@ -1,4 +1,4 @@
-"""The fallback for anything: zstd at the quick levels, context mixing at the strong ones, the bytes as they are where nothing is gained.
+"""The fallback for anything: zstd, block sorting and context mixing, by level; the bytes as they are where nothing is gained.
 
 See FORMAT.md.
 """
@@ -15,16 +15,19 @@ from laconic.errors import CorruptDataError
 
 # Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode. Sorted blocks have 16 MiB
 # at most, of which marks of capitals take some.
-_LEVELS = {"fast": (1 << 23, 3), "default": (15 << 20, 9), "high": (1 << 22, 19), "max": (1 << 24, 19)}
-_MIXING = ("high", "max")
+_LEVELS = {"fast": (1 << 23, 3), "default": (15 << 20, 9), "high": (1 << 24, 19), "max": (1 << 24, 19)}
 
 # Payload methods (first byte).
 ZSTD = 1
 MIXED = 2
 SORTED = 3
 PRIMED = 4
+WIDE = 5
 
-_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed"}
+# The mixing models of the strong levels.
+_MODELS = {"high": (MIXED, _core.encode_mixed), "max": (WIDE, _core.encode_wide)}
+
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed", WIDE: "wide"}
 
 SORT_FROM = 4096  # raw bytes; below, its tables take longer to set up than the block takes to code, and zstd is as good
 
@@ -54,11 +57,12 @@ class BytesCodec:
             return None
         if len(raw) < primer.PRIMED_BELOW:
             return _encode_small(raw, level)
-        if level in _MIXING:
-            mixed = _core.encode_mixed(raw)
+        if level in _MODELS:
+            method, encode = _MODELS[level]
+            mixed = encode(raw)
             # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
             if len(mixed) <= len(zstd.compress(raw, 3)):
-                return bytes((MIXED,)) + mixed
+                return bytes((method,)) + mixed
         elif level == "default":
             return bytes((SORTED,)) + _core.encode_sorted(raw)
         elif len(raw) >= quick.QUICK_FROM:
@@ -73,6 +77,8 @@ class BytesCodec:
             out[:] = zstd.decompress(body, len(out), "the zstd payload", base)
         elif method == MIXED and base is None:
             _core.decode_mixed(body, out)
+        elif method == WIDE and base is None:
+            _core.decode_wide(body, out)
         elif method == SORTED and base is None:
             _core.decode_sorted(body, out)
         elif method == PRIMED and base is None:
@@ -87,8 +93,9 @@ class BytesCodec:
 def _encode_small(raw: memoryview, level: str) -> bytes:
     """The smallest of the ways that the level's speed allows."""
     ways = [bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1]), bytes((PRIMED,)) + primer.compress(raw, _LEVELS[level][1])]
-    if level in _MIXING:
-        ways.append(bytes((MIXED,)) + _core.encode_mixed(raw))
+    if level in _MODELS:
+        method, encode = _MODELS[level]
+        ways.append(bytes((method,)) + encode(raw))
     elif level == "default" and len(raw) >= SORT_FROM:
         ways.append(bytes((SORTED,)) + _core.encode_sorted(raw))
     return min(ways, key=len)

@@ -6,6 +6,7 @@
 #include "text/bwt.h"
 #include "text/byte_model.h"
 #include "text/sorted_block.h"
+#include "text/wide_model.h"
 
 namespace py = pybind11;
 
@@ -31,6 +32,27 @@ void bind_text(py::module_ &m) {
             const WritableByteView raw(out);
             const py::gil_scoped_release release;
             text::decode_mixed({in.data(), in.size()}, raw.data(), raw.size());
+        },
+        py::arg("stream"), py::arg("out"), "Fill `out` from such a stream; CorruptDataError if it is none.");
+    m.def(
+        "encode_wide",
+        [](const py::buffer &raw) {
+            const ByteView in(raw);
+            std::vector<uint8_t> stream;
+            {
+                const py::gil_scoped_release release;
+                stream = text::encode_wide(in.data(), in.size());
+            }
+            return py::bytes(reinterpret_cast<const char *>(stream.data()), stream.size());
+        },
+        py::arg("raw"), "Stream of the wide context-mixing model for bytes (codecs/bytes/FORMAT.md).");
+    m.def(
+        "decode_wide",
+        [](const py::buffer &stream, const py::buffer &out) {
+            const ByteView in(stream);
+            const WritableByteView raw(out);
+            const py::gil_scoped_release release;
+            text::decode_wide({in.data(), in.size()}, raw.data(), raw.size());
         },
         py::arg("stream"), py::arg("out"), "Fill `out` from such a stream; CorruptDataError if it is none.");
     m.def(

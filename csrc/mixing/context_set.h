@@ -11,26 +11,29 @@
 
 namespace laconic::mixing {
 
-template <size_t N>
+// `Maps` probabilities a context, for the caller to adapt at different rates.
+template <size_t N, size_t Maps = 1>
 class ContextSet {
 public:
     ContextSet() {
-        for (size_t c = 0; c < N; ++c)
+        for (size_t c = 0; c < Maps * N; ++c)
             for (size_t s = 0; s < kStates; ++s) map(c)[s] = adaptive(table_.initial[s]) | 20;  // as if seen 20 times
     }
 
     void select(size_t c, uint8_t *histories) { histories_[c] = histories; }
     uint8_t *selected(size_t c) const { return histories_[c]; }
 
-    // words[c] = the adaptive probability after context c; `node`: a 1, then the bits of this nibble so far.
+    // words[m N + c] = the m-th adaptive probability after context c; `node`: a 1, then the bits of this nibble so far.
     void choose(uint32_t *words, unsigned node) {
 #pragma GCC unroll 32
         for (size_t c = 0; c < N; ++c) {
             const uint8_t s = histories_[c][node];
             states_[c] = s;
-            words[c] = map(c)[s];
+            for (size_t m = 0; m < Maps; ++m) words[m * N + c] = map(m * N + c)[s];
         }
     }
+
+    size_t state(size_t c) const { return states_[c]; }
 
     // How many of the contexts [0, count) have been seen before.
     size_t known(size_t count) const {
@@ -45,11 +48,11 @@ public:
 #pragma GCC unroll 32
         for (size_t c = 0; c < N; ++c) {
             const uint8_t s = states_[c];
-            map(c)[s] = words[c];
+            for (size_t m = 0; m < Maps; ++m) map(m * N + c)[s] = words[m * N + c];
             histories_[c][node] = next[s];
         }
 #pragma GCC unroll 32
-        for (size_t c = 0; c < N; ++c) map(c)[0] = kUndecided;  // never seen says nothing
+        for (size_t c = 0; c < Maps * N; ++c) map(c)[0] = kUndecided;  // never seen says nothing
     }
 
 private:
@@ -59,7 +62,7 @@ private:
     const HistoryTable &table_ = histories();
     std::array<uint8_t *, N> histories_{};
     std::array<uint8_t, N> states_{};
-    std::array<uint32_t, N * kStates> maps_;
+    std::array<uint32_t, Maps * N * kStates> maps_;
 };
 
 }  // namespace laconic::mixing

@@ -74,12 +74,12 @@ struct Avx2Kernel {
 
     template <size_t Inputs, size_t Sets>
     [[gnu::target("avx2")]] static void mix(const int16_t *x, const int16_t *const *w, int16_t *out) {
-        const __m128i first =
-            total_four(sums<Inputs>(x, w[0]), sums<Inputs>(x, w[1]), sums<Inputs>(x, w[2]), sums<Inputs>(x, w[3]));
-        __m128i second = _mm_setzero_si128();
-        if constexpr (Sets == 8)
-            second = total_four(sums<Inputs>(x, w[4]), sums<Inputs>(x, w[5]), sums<Inputs>(x, w[6]), sums<Inputs>(x, w[7]));
-        _mm_store_si128(reinterpret_cast<__m128i *>(out), _mm_packs_epi32(bounded(first), bounded(second)));
+        for (size_t s = 0; s < Sets; s += 8) {
+            const __m128i first = four<Inputs>(x, w + s);
+            __m128i second = _mm_setzero_si128();
+            if constexpr (Sets % 8 == 0) second = four<Inputs>(x, w + s + 4);
+            _mm_store_si128(reinterpret_cast<__m128i *>(out + s), _mm_packs_epi32(bounded(first), bounded(second)));
+        }
     }
 
     template <size_t Inputs>
@@ -133,7 +133,7 @@ struct Avx2Kernel {
         }
     }
 
-protected:
+private:
     [[gnu::target("avx2")]] static __m256i stretched(__m256i words) {
         return _mm256_srai_epi32(
             _mm256_i32gather_epi32(reinterpret_cast<const int *>(detail::kBeforeLogits.data()), _mm256_srli_epi32(words, 20), 2),
@@ -145,73 +145,15 @@ protected:
     [[gnu::target("avx2")]] static __m256i packed(__m256i a, __m256i b) {
         return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
     }
-    [[gnu::target("avx2")]] static __m128i total_four(__m256i a, __m256i b, __m256i c, __m256i d) {
-        const __m256i two = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    template <size_t Inputs>
+    [[gnu::target("avx2")]] static __m128i four(const int16_t *x, const int16_t *const *w) {
+        const __m256i two = _mm256_hadd_epi32(_mm256_hadd_epi32(sums<Inputs>(x, w[0]), sums<Inputs>(x, w[1])),
+                                              _mm256_hadd_epi32(sums<Inputs>(x, w[2]), sums<Inputs>(x, w[3])));
         return _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
     }
     [[gnu::target("avx2")]] static __m128i bounded(__m128i sums) {
         const __m128i logits = _mm_srai_epi32(sums, 6);
         return _mm_max_epi32(_mm_min_epi32(logits, _mm_set1_epi32(kLogitBound)), _mm_set1_epi32(-kLogitBound));
-    }
-};
-
-struct Avx512Kernel : private Avx2Kernel {
-    using Avx2Kernel::dot_eight;
-    using Avx2Kernel::train_eight;
-
-    template <size_t Inputs, size_t Sets>
-    [[gnu::target("avx512f,avx512bw")]] static void mix(const int16_t *x, const int16_t *const *w, int16_t *out) {
-        const __m128i first =
-            total_four(sums<Inputs>(x, w[0]), sums<Inputs>(x, w[1]), sums<Inputs>(x, w[2]), sums<Inputs>(x, w[3]));
-        __m128i second = _mm_setzero_si128();
-        if constexpr (Sets == 8)
-            second = total_four(sums<Inputs>(x, w[4]), sums<Inputs>(x, w[5]), sums<Inputs>(x, w[6]), sums<Inputs>(x, w[7]));
-        _mm_store_si128(reinterpret_cast<__m128i *>(out), _mm_packs_epi32(bounded(first), bounded(second)));
-    }
-
-    template <size_t Inputs>
-    [[gnu::target("avx512f,avx512bw")]] static __m256i sums(const int16_t *x, const int16_t *w) {
-        __m512i sum = _mm512_setzero_si512();
-        for (size_t i = 0; i < Inputs; i += 32) {
-            const __m512i a = _mm512_load_si512(x + i), b = _mm512_load_si512(w + i);
-            sum = _mm512_add_epi32(sum, _mm512_srai_epi32(_mm512_madd_epi16(a, b), 8));
-        }
-        return _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
-    }
-
-    template <size_t Inputs>
-    [[gnu::target("avx512f,avx512bw")]] static void train(const int16_t *x, int16_t *w, int32_t step) {
-        const __m512i s = _mm512_set1_epi16(static_cast<int16_t>(step));
-        for (size_t i = 0; i < Inputs; i += 32)
-            _mm512_store_si512(w + i,
-                               _mm512_adds_epi16(_mm512_load_si512(w + i), _mm512_mulhrs_epi16(_mm512_load_si512(x + i), s)));
-    }
-
-    template <size_t Lanes>
-    [[gnu::target("avx512f,avx512bw")]] static void logits(const uint32_t *words, int16_t *x) {
-        for (size_t l = 0; l < Lanes; l += 16) {
-            const __m512i v = _mm512_load_si512(words + l);
-            const __m512i s =
-                _mm512_srai_epi32(_mm512_i32gather_epi32(_mm512_srli_epi32(v, 20), detail::kBeforeLogits.data(), 2), 16);
-            const __m512i c = _mm512_srai_epi32(_mm512_sub_epi32(_mm512_srli_epi32(v, 16), _mm512_set1_epi32(32768)), 5);
-            _mm256_store_si256(reinterpret_cast<__m256i *>(x + l), _mm512_cvtepi32_epi16(s));
-            _mm256_store_si256(reinterpret_cast<__m256i *>(x + Lanes + l), _mm512_cvtepi32_epi16(c));
-        }
-    }
-
-    template <size_t Lanes>
-    [[gnu::target("avx512f,avx512bw")]] static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
-        const __m512i target = _mm512_set1_epi32(-bit & ((1 << 22) - 1)), one = _mm512_set1_epi32(1);
-        for (size_t l = 0; l < Lanes; l += 16) {
-            const __m512i v = _mm512_load_si512(words + l);
-            const __m512i n = _mm512_and_si512(v, _mm512_set1_epi32(1023)), p = _mm512_srli_epi32(v, 10);
-            const __m512i rate = _mm512_srli_epi32(_mm512_i32gather_epi32(n, kRates.before_of, 2), 16);
-            const __m512i way = _mm512_srai_epi32(_mm512_sub_epi32(target, p), 6);
-            const __m512i moved = _mm512_add_epi32(p, _mm512_srai_epi32(_mm512_mullo_epi32(way, rate), 10));
-            const __mmask16 below = _mm512_cmplt_epi32_mask(n, _mm512_load_si512(limits + l));
-            const __m512i count = _mm512_mask_add_epi32(n, below, n, one);
-            _mm512_store_si512(words + l, _mm512_or_si512(_mm512_slli_epi32(moved, 10), count));
-        }
     }
 };
 #endif

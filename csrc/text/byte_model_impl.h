@@ -42,7 +42,7 @@ public:
           fast1_(size_t{1} << 16),
           long_match_(12, table_bits(size)),
           short_match_(5, table_bits(size)),
-          mixers_({16 * 8, 256 * 8, 8 * 256, 512}, 8 * 256, kFirstWeight),
+          mixers_({16 * 8, 256 * 8, 8 * 256, 512}, {8 * 256}, kFirstWeight),
           follow1_(256),
           follow2_(size_t{1} << 16),
           apm_order0_(256),
@@ -71,7 +71,8 @@ public:
         mixers_.select(1, last_ * 8 + static_cast<size_t>(bits_));
         mixers_.select(2, word_class_ * 256 + partial_);
         mixers_.select(3, expected_);
-        const int logit = mixers_.mix(known * 256 + partial_);
+        mixers_.select_final(0, known * 256 + partial_);
+        const int logit = mixers_.mix();
         const int p = probability_of(logit);
         const int a = apm_order0_.refine(logit, partial_);
         const int b = apm_order2_.refine(logit, sse_place(partial_));

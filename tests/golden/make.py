@@ -100,6 +100,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-structured": lambda: np.array([(1, 2.5, b"ab"), (3, np.nan, b"")], [("n", "<i4"), ("x", "<f8"), ("s", "S3")]),
     "single-scalar": lambda: np.complex64(1 - 2j),
     "single-mixed": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
+    "single-wide": lambda: b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (k, k) for k in range(30, 0, -1)),
     "single-bf16-max": lambda: bfloat16(5000, seed=5),
     "single-image": lambda: image(),
     "single-image-fast": lambda: image(),
@@ -109,7 +110,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 KINDS = {"single-image": "image", "single-image-fast": "image"}  # all others find theirs
-LEVELS = {"single-mixed": "max", "single-bf16-max": "max", "single-image-fast": "fast"}  # all others are made at the default level
+LEVELS = {"single-mixed": "high", "single-wide": "max", "single-bf16-max": "max", "single-image-fast": "fast"}  # others: default
 
 
 def encoded(name: str) -> bytes:
