@@ -13,8 +13,8 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
     """The codec and parameters for an object: `kind` if given, else the first that takes the dtype, else `bytes`."""
     if kind is not None:
         codec = registry.get(kind)
-        shaped = hasattr(codec, "array_params")
-        params = codec.array_params(leaf.dtype, leaf.shape) if shaped else codec.params(leaf.dtype, leaf.itemsize)
+        of_shape = getattr(codec, "array_params", None)
+        params = of_shape(leaf.dtype, leaf.shape) if of_shape else codec.params(leaf.dtype, leaf.itemsize)
         if params is None:
             raise ValueError(f"codec {kind!r} does not take {leaf.dtype or 'bytes'}")
         return codec, params
