@@ -68,6 +68,9 @@ class ImageCodec:
 
     def _pixels(self, raw: memoryview | bytearray, form: PixelFormat, level: str) -> bytes:
         payload = _core.encode_image(raw, *_layout_of(form), level == "fast")
+        if level != "fast":  # flat drawings can be smaller by the quick method, which takes no time beside the other
+            quick = _core.encode_image(raw, *_layout_of(form), True)
+            payload = quick if quick and len(quick) < len(payload) else payload
         return payload or bytes((ZSTD,)) + zstd.compress(memoryview(raw), _ZSTD_LEVEL[level])
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
