@@ -96,7 +96,7 @@ void decode(const uint8_t *data, size_t size, const uint8_t *predicted, const ui
     for (size_t i = 0; i < n; ++i) most = std::max(most, symbols[i]);
     uint64_t bits = 0;
     bool valid = true;
-    constexpr unsigned kDirect = 2 * (2u << kTop<T>) - 1;  // symbols below have no low bits
+    constexpr unsigned kDirect = 2 * (2u << kTop<T>)-1;  // symbols below have no low bits
     for (size_t i = 0; i < n && most >= kDirect; ++i) {
         bits += table[symbols[i]].low_bits;
         valid &= table[symbols[i]].valid;
