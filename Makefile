@@ -74,6 +74,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench logs --data $(BENCH_DATA) --level fast --level default --json bench/results/logs.json
 	$(BIN)/python -m bench bytes --data $(BENCH_DATA) --json bench/results/bytes.json
 	$(BIN)/python -m bench audio --data $(BENCH_DATA) --json bench/results/audio.json
+	$(BIN)/python -m bench checkpoint --json bench/results/checkpoint.json
 	$(BIN)/python -m bench entropy --json bench/results/entropy.json
 
 wheel: $(VENV)/.needs
