@@ -76,6 +76,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench audio --data $(BENCH_DATA) --json bench/results/audio.json
 	$(BIN)/python -m bench kv --data $(BENCH_DATA) --json bench/results/kv.json
 	$(BIN)/python -m bench images --data $(BENCH_DATA) --level fast --level default --json bench/results/image.json
+	$(BIN)/python -m bench checkpoint --json bench/results/checkpoint.json
 	$(BIN)/python -m bench entropy --json bench/results/entropy.json
 
 wheel: $(VENV)/.needs

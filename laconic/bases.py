@@ -30,7 +30,7 @@ class Base:
     hash: bytes
     size: int
     place: tuple[object, ...]  # what tells it from another entry of the same content
-    _read: Callable[[int, int], bytes] = field(compare=False)
+    _read: Callable[[int, int], bytes | memoryview] = field(compare=False)
     dtype: str = field(default="", compare=False)  # of a tensor
     shape: tuple[int, ...] = field(default=(), compare=False)
 
@@ -161,9 +161,10 @@ def _idle(bases: Iterable[Base], busy: Collection[object]) -> Base | None:
 
 
 def _entry_base(archive: ArchiveReader, part: Any, entry: Any) -> Base:
-    def read(start: int, stop: int) -> bytes:
+    def read(start: int, stop: int) -> bytes | memoryview:
         # In this thread: it knows which bases are being read, and so where a chain of them ends.
-        return b"".join(archive._reader.blocks(part, entry, start, stop, jobs=1))
+        blocks = list(archive._reader.blocks(part, entry, start, stop, jobs=1))
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     return Base(entry.hash, entry.size, (id(archive), id(part), entry.stream, entry.start), read, entry.dtype, entry.shape)
 

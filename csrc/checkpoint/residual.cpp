@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "checkpoint/residual_split.h"
 #include "checkpoint/symbols.h"
@@ -89,17 +88,34 @@ template <class F>
 void decode(const uint8_t *data, size_t size, const uint8_t *predicted, const uint16_t *contexts, size_t n, uint8_t *out) {
     using T = typename F::Bits;
     const auto &table = kClasses<T>;
-    const std::unique_ptr<uint8_t[]> symbols(new uint8_t[n]);
-    const uint8_t *const low = get_symbols(data, data + size, contexts, symbols.get(), n);
+    thread_local std::vector<uint8_t> symbols;
+    symbols.resize(n);
+    const uint8_t *const low = get_symbols(data, data + size, contexts, symbols.data(), n);
     const size_t low_size = static_cast<size_t>(data + size - low);
+    uint8_t most = 0;
+    for (size_t i = 0; i < n; ++i) most = std::max(most, symbols[i]);
     uint64_t bits = 0;
     bool valid = true;
-    for (size_t i = 0; i < n; ++i) {
+    constexpr unsigned kDirect = 2 * (2u << kTop<T>)-1;  // symbols below have no low bits
+    for (size_t i = 0; i < n && most >= kDirect; ++i) {
         bits += table[symbols[i]].low_bits;
         valid &= table[symbols[i]].valid;
     }
     if (!valid) throw CorruptData("a residual of no class");
     if ((bits + 7) / 8 != low_size) throw CorruptData("the low bits of the residuals have another size");
+    const auto put = [&](size_t i, uint32_t magnitude, bool negative) {
+        const T difference = static_cast<T>(negative ? 0u - magnitude : magnitude);
+        store(out + i * sizeof(T), from_ordered(static_cast<T>(to_ordered(load<T>(predicted + i * sizeof(T))) + difference)));
+    };
+    if (bits == 0) {  // a step that was replayed, all but exactly
+        std::copy_n(predicted, n * sizeof(T), out);
+        for (size_t i = 0; i < n; ++i) {
+            for (; i + 8 <= n && load<uint64_t>(symbols.data() + i) == 0; i += 8) {
+            }
+            if (i < n && symbols[i] != 0) put(i, table[symbols[i]].first, table[symbols[i]].negative);
+        }
+        return;
+    }
     uint64_t position = 0;
     for (size_t i = 0; i < n; ++i) {
         const Class c = table[symbols[i]];
@@ -111,9 +127,7 @@ void decode(const uint8_t *data, size_t size, const uint8_t *predicted, const ui
             for (size_t k = 0; byte + k < low_size; ++k) window |= static_cast<uint64_t>(low[byte + k]) << (8 * k);
         const uint32_t magnitude = c.first + (static_cast<uint32_t>(window >> (position & 7)) & ((1u << c.low_bits) - 1));
         position += c.low_bits;
-        const T difference = static_cast<T>(c.negative ? 0u - magnitude : magnitude);
-        const T b = to_ordered(load<T>(predicted + i * sizeof(T)));
-        store(out + i * sizeof(T), from_ordered(static_cast<T>(b + difference)));
+        put(i, magnitude, c.negative);
     }
 }
 

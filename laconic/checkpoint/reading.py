@@ -128,8 +128,8 @@ class CheckpointReader:
             number, group, columns, a, b = task
             try:
                 part, entry = self._archive._entry(f"{manifest.step}/{number}")
-                blocks = self._archive._reader.blocks(part, entry, a * group.element, b * group.element, jobs=1)
-                copy(group, columns, b"".join(blocks), gather=False, start=a, stop=b)
+                blocks = list(self._archive._reader.blocks(part, entry, a * group.element, b * group.element, jobs=1))
+                copy(group, columns, blocks[0] if len(blocks) == 1 else b"".join(blocks), gather=False, start=a, stop=b)
             except (LaconicError, OSError) as error:
                 names = [manifest.paths()[i] for row in group.arrays for i in row if i in wanted]
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -16,7 +16,7 @@ from laconic.checkpoint.manifest import Manifest
 from laconic.checkpoint.snapshot import Buffers, Snapshot, take
 from laconic.checkpoint.steps import StepInfo
 
-KEY_EVERY = 4  # so that no step takes more than three times as long to load as a key step (docs/checkpoints.md)
+KEY_EVERY = 3  # so that no step takes much more than three times as long to load as a key step (docs/checkpoints.md)
 MOST_KEY_EVERY = 32  # the container's limit on bases of bases
 NICENESS = 5
 
