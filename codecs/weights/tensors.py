@@ -7,9 +7,8 @@ from typing import Protocol
 
 from laconic.container import Piece, View
 
-GROUP = (
-    1 << 20
-)  # neighbouring tensors of one dtype share frames up to this many bytes; a frame cuts itself into segments with tables of their own
+# Neighbouring tensors of one dtype share frames up to this many bytes; a frame cuts itself into segments with tables of their own.
+GROUP = 1 << 18
 
 
 class Formats(Protocol):

@@ -50,7 +50,7 @@ size_t encode_sampled(const uint8_t *symbols, size_t n, uint8_t *out, const Bloc
     if (options.profile != Profile::a) {
         const PlanB b = plan_b(counts, total, options.precision);
         const size_t states = 2 * rans_a::kLanes - 27 * rans_b::kLanes / 8;  // both are for the whole block, not for the sample
-        if (a.size - states + states / 8 > b.size + b.size / 24) return 0;
+        if (a.size - states + states / 4 > b.size + b.size / 24) return 0;
     }
     const SegmentA all{n, a};
     const size_t size = encode_a(symbols, {&all, 1}, n / 128, out);

@@ -34,13 +34,13 @@ void count_bytes(const uint8_t *symbols, size_t n, ByteCounts &counts) {
 
 size_t count_bytes_sampled(const uint8_t *symbols, size_t n, ByteCounts &counts) {
     Parts parts = {};
-    unsigned eighth = 0;
+    unsigned quarter = 0;
     for (size_t i = 0; i + 1024 <= n; i += 1024) {
-        add_counts(symbols + i + 128 * eighth, 128, parts);
-        eighth = (eighth + 3) % 8;
+        add_counts(symbols + i + 256 * quarter, 256, parts);
+        quarter = (quarter + 3) % 4;
     }
     sum_parts(parts, counts);
-    return n / 1024 * 128;
+    return n / 1024 * 256;
 }
 
 }  // namespace laconic::entropy
