@@ -290,7 +290,7 @@ def test_list_info_verify_cat(files: Path) -> None:
     info = [json.loads(line) for line in succeeds("info", a, "--json").splitlines()]
     assert info[0]["raw_bytes"] == len(TEXT)
     assert info[0]["stored_bytes"] < len(TEXT) / 3
-    assert b"planes" in succeeds("info", a)
+    assert b"joint" in succeeds("info", a)
     assert json.loads(succeeds("verify", a, "--json"))["entries"] == len(rows)
     assert succeeds("cat", a, "text") == TEXT
     assert succeeds("cat", a, "text", "--range", "5:25") == TEXT[5:25]

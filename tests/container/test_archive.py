@@ -223,10 +223,10 @@ def test_rows_over_many_frames() -> None:
 def test_a_range_reads_only_its_frames() -> None:
     raw = random.Random(3).randbytes(1 << 24)
     blob = bytearray(stored({"b": raw}, level="fast"))
-    middle = len(blob) // 2
+    middle = len(blob) // 4  # of the first of two frames
     blob[middle : middle + 1000] = bytes(1000)
     with laconic.open(bytes(blob)) as archive:
-        assert archive.read("b", 0, 100_000) == raw[:100_000]
+        assert archive.read("b", len(raw) // 2 + 100_000, len(raw) // 2 + 200_000) == raw[len(raw) // 2 :][100_000:200_000]
         assert archive.read("b", -5) == raw[-5:]
         with pytest.raises(laconic.CorruptDataError, match="'b'"):
             archive["b"]
@@ -371,7 +371,7 @@ def test_pipes_of_everything() -> None:
     golden = Path(__file__).parents[1] / "golden"
     for path in sorted(golden.glob("*.lac")):
         blob = path.read_bytes()
-        base = (golden / "base.lac").read_bytes() if path.stem == "delta" else None
+        base = (golden / "base.lac").read_bytes() if path.stem.endswith("delta") else None
         with laconic.open(blob, base=base) as archive:
             right = {n: b"".join(archive.blocks(n)) for n in archive if archive.entry(n).type != "tensor"}
             resolve = archive._bases.by_hash

@@ -53,6 +53,8 @@ def agree(data: bytes, base: bytes | None = None, *, singles: bool = False) -> d
             assert entry.hash == told.hash or (not entry.hash and not indexed)
             if isinstance(entry.refused, spec_reader.UnknownError) and BEYOND.match(str(entry.refused)):
                 continue
+            if isinstance(entry.refused, spec_reader.BaseError) and entry.kind == "checkpoint":
+                continue  # its base is of the same kind
             assert entry.refused is None, name
             assert entry.raw == raws[name], name
     return entries
@@ -368,7 +370,7 @@ def test_damage_is_noticed(name: str) -> None:
     bases = [[], [spec_reader.read((GOLDEN / "base.lac").read_bytes())]][name == "delta"]
     for way in WAYS:
         expected = {entry: (found.type, found.raw) for entry, found in way(whole, bases).items()}
-        for at in range(0, len(whole), 7):
+        for at in range(0, len(whole), max(7, len(whole) // 100)):
             data = whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
             try:
                 entries = way(data, bases)

@@ -98,9 +98,10 @@ def piped(blob: bytes) -> dict[str, bytes]:
 
 
 def bases() -> Any:
+    from laconic.archive import open_reader
     from laconic.bases import Bases
 
-    return Bases(BASE).by_hash
+    return Bases(BASE, open_reader).by_hash
 
 
 def decoded(blob: bytes) -> dict[str, bytes]:
