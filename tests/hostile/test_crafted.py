@@ -26,6 +26,9 @@ from laconic.errors import CorruptDataError
 TORCH = find_spec("torch") is not None
 NUMBERS = [0, 1, 2, 19, 127, 128, 255, 1 << 16, (1 << 25) - 1, 1 << 25, (1 << 25) + 1, 1 << 31, 1 << 32, 1 << 60, 1 << 62, (1 << 63) - 1]
 ARCHIVES = sorted(path.stem for path in GOLDEN.glob("*.lac"))
+# Archives whose payloads are slow to decode, and are damaged by their codecs' own tests: left to `make test-large`.
+_SLOW = ("checkpoints", "file-audio", "file-bytes", "file-gguf", "file-log", "file-torch", "kv", "single-image", "single-wide", "weights1")
+QUICK_ARCHIVES = [pytest.param(name, marks=pytest.mark.large) if name.startswith(_SLOW) else name for name in ARCHIVES]
 WARM = [(GOLDEN / f"{name}.lac").read_bytes() for name in ("tree", "pack-dict", "single-f32", "file-safetensors", "streams", "appended")]
 
 
@@ -540,11 +543,11 @@ def mutations(data: bytes, chance: random.Random, count: int) -> Iterator[bytes]
         yield bytes(out)
 
 
-@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("name", QUICK_ARCHIVES)
 def test_random_edits_with_valid_checksums(name: str) -> None:
     """Mutated heads, payloads, tables and indexes, all resealed: the parsers see them, the checksums do not protect them."""
     blob = (GOLDEN / f"{name}.lac").read_bytes()
-    base = (GOLDEN / "base.lac").read_bytes() if name == "delta" else None
+    base = (GOLDEN / "base.lac").read_bytes() if name.endswith("delta") else None
     chance = random.Random(f"reseal {name}")
     pieces = split(blob)
     cases = []
