@@ -1,3 +1,5 @@
+#if defined(LACONIC_X86)
+
 #include "image/lattice_maps.h"
 
 namespace laconic::image {
@@ -5,3 +7,5 @@ namespace laconic::image {
 const LatticeKernels kLatticeAvx512[2] = {kLatticeRows[0], kLatticeRows[1]};
 
 }  // namespace laconic::image
+
+#endif
