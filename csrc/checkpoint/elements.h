@@ -7,7 +7,12 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "float/ordered.h"
+
 namespace laconic::checkpoint {
+
+using floats::from_ordered;
+using floats::to_ordered;
 
 enum class Format : uint8_t { bf16 = 0, fp16 = 1, fp32 = 2 };
 
@@ -32,21 +37,6 @@ template <class T>
 
 [[gnu::always_inline]] inline float load_float(const uint8_t *p) { return std::bit_cast<float>(load<uint32_t>(p)); }
 [[gnu::always_inline]] inline void store_float(uint8_t *p, float x) { store(p, std::bit_cast<uint32_t>(x)); }
-
-// Sign-magnitude floats to integers in the order of their values, and back (csrc/float/planes_impl.h has the same map).
-template <class T>
-inline T to_ordered(T x) {
-    constexpr unsigned top = 8 * sizeof(T) - 1;
-    const T negative = static_cast<T>(-(x >> top));
-    return static_cast<T>(x ^ (negative | (T{1} << top)));
-}
-
-template <class T>
-inline T from_ordered(T x) {
-    constexpr unsigned top = 8 * sizeof(T) - 1;
-    const T negative = static_cast<T>((x >> top) - 1);
-    return static_cast<T>(x ^ (negative | (T{1} << top)));
-}
 
 template <class T, unsigned ExponentBits>
 struct Float {

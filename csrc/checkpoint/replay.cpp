@@ -3,7 +3,6 @@
 #include <cfloat>
 
 #include "checkpoint/replay_impl.h"
-#include "checkpoint/replay_isa.h"
 #include "entropy/cpu.h"
 
 namespace laconic::checkpoint {
@@ -12,42 +11,32 @@ static_assert(FLT_EVAL_METHOD == 0, "replayed steps need single precision that i
 
 namespace {
 
-// AVX2 without FMA exists (VIA); the vector code of both levels uses it.
-Isa replay_isa() {
+const ReplayKernels kReplayScalar = kReplayHere;
+
+const ReplayKernels &kernels() {
 #if defined(LACONIC_X86)
-    static const bool fma = __builtin_cpu_supports("fma");
-    if (fma) return active_isa();
+    static const bool fma = __builtin_cpu_supports("fma");  // AVX2 without it exists (VIA)
+    if (fma && active_isa() == Isa::avx512) return kReplayAvx512;
+    if (fma && active_isa() == Isa::avx2) return kReplayAvx2;
 #endif
-    return Isa::scalar;
+    return kReplayScalar;
 }
 
 }  // namespace
 
 void replay_adam(const uint8_t *p0, const uint8_t *m1, const uint8_t *v1, size_t n, const AdamScalars &s, AdamOrder order,
                  uint8_t *p1) {
-#if defined(LACONIC_X86)
-    if (replay_isa() == Isa::avx512) return replay_adam_avx512(p0, m1, v1, n, s, order, p1);
-    if (replay_isa() == Isa::avx2) return replay_adam_avx2(p0, m1, v1, n, s, order, p1);
-#endif
-    replay_adam_here(p0, m1, v1, n, s, order, p1);
+    kernels().adam(p0, m1, v1, n, s, order, p1);
 }
 
 void replay_second_moment(const uint8_t *m0, const uint8_t *m1, const uint8_t *v0, size_t n, const AdamScalars &s,
                           MomentOrder order, uint8_t *v1) {
-#if defined(LACONIC_X86)
-    if (replay_isa() == Isa::avx512) return replay_second_moment_avx512(m0, m1, v0, n, s, order, v1);
-    if (replay_isa() == Isa::avx2) return replay_second_moment_avx2(m0, m1, v0, n, s, order, v1);
-#endif
-    replay_second_moment_here(m0, m1, v0, n, s, order, v1);
+    kernels().second_moment(m0, m1, v0, n, s, order, v1);
 }
 
 void replay_sgd(const uint8_t *p0, const uint8_t *buffer0, const uint8_t *buffer1, size_t n, const SgdScalars &s, SgdOrder order,
                 uint8_t *p1) {
-#if defined(LACONIC_X86)
-    if (replay_isa() == Isa::avx512) return replay_sgd_avx512(p0, buffer0, buffer1, n, s, order, p1);
-    if (replay_isa() == Isa::avx2) return replay_sgd_avx2(p0, buffer0, buffer1, n, s, order, p1);
-#endif
-    replay_sgd_here(p0, buffer0, buffer1, n, s, order, p1);
+    kernels().sgd(p0, buffer0, buffer1, n, s, order, p1);
 }
 
 void scale(const uint8_t *x, size_t n, float factor, uint8_t *out) {

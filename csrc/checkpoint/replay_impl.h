@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "checkpoint/elements.h"
-#include "checkpoint/replay.h"
+#include "checkpoint/replay_isa.h"
 
 namespace laconic::checkpoint {
 namespace {
@@ -107,6 +107,8 @@ void replay_sgd_here(const uint8_t *p0, const uint8_t *buffer0, const uint8_t *b
     if (order == SgdOrder::nesterov_fused) sgd_loop<SgdOrder::nesterov_fused>(p0, buffer0, buffer1, n, s, p1);
     if (order == SgdOrder::nesterov_separate) sgd_loop<SgdOrder::nesterov_separate>(p0, buffer0, buffer1, n, s, p1);
 }
+
+constexpr ReplayKernels kReplayHere = {replay_adam_here, replay_second_moment_here, replay_sgd_here};
 
 }  // namespace
 }  // namespace laconic::checkpoint

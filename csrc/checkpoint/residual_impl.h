@@ -14,11 +14,8 @@ void split_loop(const uint8_t *__restrict actual, const uint8_t *__restrict pred
     constexpr uint32_t top = kTop<T>, direct = 2u << top;
     for (size_t i = 0; i < n; ++i) {
         const T x = load<T>(actual + i * sizeof(T)), y = load<T>(predicted + i * sizeof(T));
-        // The order of the values: csrc/float/planes_impl.h has the same map.
         constexpr unsigned sign = 8 * sizeof(T) - 1;
-        const T a = static_cast<T>(x ^ (static_cast<T>(-(x >> sign)) | static_cast<T>(T{1} << sign)));
-        const T b = static_cast<T>(y ^ (static_cast<T>(-(y >> sign)) | static_cast<T>(T{1} << sign)));
-        const T difference = static_cast<T>(a - b);
+        const T difference = static_cast<T>(to_ordered(x) - to_ordered(y));
         const uint32_t negative = difference >> sign;
         const uint32_t magnitude = static_cast<T>((difference ^ static_cast<T>(-negative)) + negative);
         // The position of the highest bit is the exponent of the magnitude as a float; without the bit below it, nothing is
