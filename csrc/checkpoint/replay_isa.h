@@ -9,6 +9,9 @@ struct ReplayKernels {
     decltype(&replay_adam) adam;
     decltype(&replay_second_moment) second_moment;
     decltype(&replay_sgd) sgd;
+    decltype(&replay_shares) shares;
+    decltype(&checkpoint::scale) scale;
+    decltype(&checkpoint::ratio_context) ratio_context;
 };
 
 #if defined(LACONIC_X86)
