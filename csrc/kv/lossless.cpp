@@ -24,22 +24,23 @@ unsigned precision_for(size_t symbols) { return symbols < kManySymbols ? 11 : 12
 // The exponent fills the first plane: csrc/float/planes.h. A byte is a plane as it is.
 floats::ElementFormat planes_of(const SegmentFormat &format) { return {format.width, format.width > 1 ? 1u : 0u, false}; }
 
-void put_tables(Bytes &out, const ChannelTables &tables, unsigned precision) {
+void put_tables(std::vector<uint8_t> &out, const ChannelTables &tables, unsigned precision) {
     out.push_back(static_cast<uint8_t>(precision));
-    put_varint(out, tables.alphabet);
-    put_varint(out, tables.count);
+    entropy::put_varint(out, tables.alphabet);
+    entropy::put_varint(out, tables.count);
     if (tables.count > 1) {
-        Bytes block(entropy::block_bound(tables.table_of.size()));
-        put_sized(out, block.data(), entropy::encode_block(tables.table_of.data(), tables.table_of.size(), block.data()));
+        std::vector<uint8_t> block(entropy::block_bound(tables.table_of.size()));
+        entropy::put_sized(out, block.data(),
+                           entropy::encode_block(tables.table_of.data(), tables.table_of.size(), block.data()));
     }
-    Bytes packed(tables.freqs.size() * 6 + 16);
+    std::vector<uint8_t> packed(tables.freqs.size() * 6 + 16);
     entropy::BitWriter bits(packed.data(), packed.size());
     for (size_t first = 0; first < tables.freqs.size(); first += tables.alphabet)
         entropy::write_table(bits, std::span(tables.freqs).subspan(first, tables.alphabet), precision);
-    put_sized(out, packed.data(), bits.finish());
+    entropy::put_sized(out, packed.data(), bits.finish());
 }
 
-ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
+ChannelTables get_tables(entropy::ByteReader &in, size_t channels, unsigned &precision) {
     precision = in.get();
     ChannelTables tables;
     tables.alphabet = in.get_varint();
@@ -49,12 +50,12 @@ ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
         throw CorruptData("kv: no such tables");
     tables.table_of.resize(channels);
     if (tables.count > 1) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         entropy::decode_block(block.position(), block.remaining(), tables.table_of.data(), channels);
         if (*std::max_element(tables.table_of.begin(), tables.table_of.end()) >= tables.count)
             throw CorruptData("kv: a channel has no table");
     }
-    const ByteReader packed = in.get_sized();
+    const entropy::ByteReader packed = in.get_sized();
     entropy::BitReader bits(packed.position(), packed.remaining());
     tables.freqs.resize(tables.count * tables.alphabet);
     for (size_t first = 0; first < tables.freqs.size(); first += tables.alphabet)
@@ -64,7 +65,7 @@ ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
 }
 
 // Method 1: rows, at least one, and nothing after them.
-void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
+void encode_rows(std::vector<uint8_t> &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
     const size_t n = rows * format.channels;
     uint8_t *const planes = floats::scratch(n * format.width);
     floats::split_planes(raw, nullptr, n, planes_of(format), planes);
@@ -74,14 +75,14 @@ void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentForma
     put_tables(out, tables, precision);
     put_symbols(out, planes, rows, tables, precision);
 
-    thread_local Bytes block;
+    thread_local std::vector<uint8_t> block;
     for (size_t k = 1; k < format.width; ++k) {
         block.resize(std::max(block.size(), entropy::block_bound(n)));
-        put_sized(out, block.data(), entropy::encode_block(planes + k * n, n, block.data()));
+        entropy::put_sized(out, block.data(), entropy::encode_block(planes + k * n, n, block.data()));
     }
 }
 
-void decode_rows(ByteReader &in, const SegmentFormat &format, uint8_t *raw, size_t rows) {
+void decode_rows(entropy::ByteReader &in, const SegmentFormat &format, uint8_t *raw, size_t rows) {
     const size_t n = rows * format.channels;
     unsigned precision = 0;
     const ChannelTables tables = get_tables(in, format.channels, precision);
@@ -89,7 +90,7 @@ void decode_rows(ByteReader &in, const SegmentFormat &format, uint8_t *raw, size
     get_symbols(in, planes, rows, tables, precision);
     const uint8_t *plane[floats::kMaxWidth] = {planes};
     for (size_t k = 1; k < format.width; ++k) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         plane[k] = entropy::raw_symbols(block.position(), block.remaining(), n);  // noise is joined from where it lies
         if (plane[k] != nullptr) continue;
         uint8_t *const symbols = planes + k * n;
@@ -106,9 +107,9 @@ void SegmentFormat::check() const {
     if (channels == 0 || channels > size_t{1} << 16) throw std::invalid_argument("a segment has 1 to 65536 channels");
 }
 
-Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups) {
+std::vector<uint8_t> encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups) {
     const size_t row_bytes = format.row_bytes(), rows = raw_size / row_bytes;
-    Bytes out;
+    std::vector<uint8_t> out;
     if (rows == 0) return out;
     out.reserve(raw_size);
     const DistinctRows distinct(raw, rows, row_bytes);
@@ -118,7 +119,7 @@ Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &
     } else {
         out.push_back(kRepeatedRows);
         put_rows(out, distinct);
-        Bytes kept;
+        std::vector<uint8_t> kept;
         for (size_t i = 0; i < rows; ++i)
             if (distinct.number[i] * row_bytes == kept.size())
                 kept.insert(kept.end(), raw + i * row_bytes, raw + (i + 1) * row_bytes);
@@ -131,13 +132,13 @@ Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &
 void decode_lossless(const uint8_t *data, size_t size, const SegmentFormat &format, uint8_t *raw, size_t raw_size) {
     const size_t row_bytes = format.row_bytes(), rows = raw_size / row_bytes;
     if (rows == 0) throw CorruptData("kv: a payload without a row");
-    ByteReader in(data, size);
+    entropy::ByteReader in(data, size);
     const uint8_t method = in.get();
     if (method == kChannels) {
         decode_rows(in, format, raw, rows);
     } else if (method == kRepeatedRows) {
         const DistinctRows distinct = get_rows(in, rows);
-        Bytes kept(distinct.count * row_bytes);
+        std::vector<uint8_t> kept(distinct.count * row_bytes);
         decode_rows(in, format, kept.data(), distinct.count);
         for (size_t i = 0; i < rows; ++i)
             std::memcpy(raw + i * row_bytes, kept.data() + distinct.number[i] * row_bytes, row_bytes);
