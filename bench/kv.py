@@ -188,7 +188,7 @@ def _lossy(judge: _Judge, other: Cache, options: Options) -> list[Row]:
                 if bits_in_all != bits_there:  # for those who keep one cache only
                     values = _values_in(judge.cache)
                     details["bits_per_value_with_profile"] = round(bits_in_all / values, 4)
-                    details["note"] = f"at KL {quality}: {bits_there / values:.2f} bits a value, {bits_in_all / values:.2f} with the profile"
+                    details["note"] = f"at KL {quality}: {bits_in_all / values:.2f} bits a value with the profile"
                 rows.append(_row(judge.cache, name, f"KL {quality}", bits_there, host) | {"set": f"s260k lossy at KL {quality}"} | details)
     return rows
 
