@@ -298,3 +298,14 @@ def test_missing_groups_are_damage(tmp_path: Path) -> None:
         for call in (reader.load, reader.describe, reader.stored_bytes):
             with pytest.raises(laconic.CorruptDataError, match="step 7: its group 0 is missing"):
                 call(7)
+
+
+def test_much_of_nothing(tmp_path: Path) -> None:
+    """State that takes far less than it holds is decoded once to prove itself before memory is made for it."""
+    state = {"zeros": np.zeros(9_000_000), "w": np.arange(5)}
+    path = tmp_path / "run.lac"
+    for step in (0, 1, 2):
+        lc.save(state, path, step=step)
+    assert path.stat().st_size < 100_000
+    lc.prune(path, keep=[1])
+    assert same(lc.load(path), state)
