@@ -297,3 +297,126 @@ def test_patch_of_files(tmp_path: Path) -> None:
         weights.apply(old, patch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.safetensors", "old.safetensors"]
     assert before != after
+
+
+# ---------------------------------------------------------------------- structure
+
+
+def structured() -> dict[str, tuple[np.ndarray[Any, Any], str, float]]:
+    """Arrays with a structure, the method that finds it, and bits an element that it may take."""
+    rng = np.random.default_rng(7)
+    n = 60_000
+    normal = rng.standard_normal(n).astype(np.float32) * np.float32(0.02)
+    pruned = np.where(rng.random(n) < 0.6, 0, normal).astype(np.float32)
+    keep = rng.permuted(np.tile([True, True, False, False], (n // 4, 1)), axis=1).reshape(-1)
+    rows = np.where((rng.random(n // 500) < 0.5)[:, None], 0, normal.reshape(-1, 500)).astype(np.float32)
+    columns = np.where(rng.random(200) < 0.7, 0, normal.reshape(-1, 200)).astype(np.float32)
+    steps = (np.round(normal / np.float32(0.0004)) * np.float32(0.0004)).astype(np.float32)
+    codebook = normal[:3000]
+    small = (rng.standard_normal(n) * 20).astype(np.int64)
+    bf16 = ml_dtypes.bfloat16
+    return {
+        "pruned bf16": (pruned.astype(bf16), "sparse joint", 0.971 + 0.4 * 10.7),
+        "pruned fp32": (pruned, "sparse joint", 0.971 + 0.4 * 26.8),
+        "2 of 4, bf16": (np.where(keep, normal, 0).astype(bf16), "sparse joint", 0.66 + 0.5 * 10.7),
+        "empty rows, fp16": (rows.astype(np.float16), "sparse joint", 0.05 + 0.52 * 14),
+        "empty columns, fp64": (columns.astype(np.float64), "sparse joint", 0.05 + 0.35 * 29),
+        "bool, 2 of 4": (keep, "sparse joint", 0.67),
+        "int8 as fp32": (steps, "palette", 8.0),
+        "int8 as fp16": (steps.astype(np.float16), "palette", 8.0),
+        "int8 as bf16, pruned": (np.where(keep, steps, 0).astype(bf16), "", 5.3),
+        "codebook of 3,000, fp32": (rng.choice(codebook, n), "palette", 13.5),
+        "codebook of 3,000, big-endian fp64": (rng.choice(codebook, n).astype(">f8"), "palette", 14),
+        "fp32 of bf16": (normal.astype(bf16).astype(np.float32), "joint", 10.8),
+        "fp32 of fp16": (normal.astype(np.float16).astype(np.float32), "joint", 13.9),
+        "small int64": (small, "joint", 6.55),
+        "small int16, big-endian": (small.astype(">i2"), "", 6.55),
+        "positions": (np.arange(n), "joint", 0.02),
+        "offsets": (np.cumsum(rng.integers(0, 50, n)).astype(np.int32), "joint", 6.8),
+        "labels": (rng.choice(np.array([7, 1 << 40, -3]), n), "palette", 1.7),
+        "one value": (np.full(n, -0.0, np.float32), "joint", 0.01),
+        "complex": ((pruned[: n // 2] + 1j * pruned[n // 2 :]).astype(np.complex64), "sparse joint", 2 * (0.971 + 0.4 * 26.8)),
+    }
+
+
+STRUCTURED = structured()
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_structure_is_found(name: str, isa: str) -> None:
+    x, method, most = STRUCTURED[name]
+    dtype = "bfloat16" if x.dtype == ml_dtypes.bfloat16 else x.dtype.str
+    params = codec.params(dtype, x.itemsize)
+    assert params is not None
+    for cut in (0, x.itemsize - 1):  # an input that ends inside an element
+        data = raw(x)[: len(raw(x)) - cut]
+        payload = bytes(_core.encode_elements(data, *_format(params), prefer_speed=True))
+        out = bytearray(len(data))
+        codec.decode(memoryview(payload), params, codec.version, memoryview(out), None)
+        assert out == data
+    assert codec.info(memoryview(payload), params, codec.version, len(data))["method"].startswith(method)
+    assert 8 * len(payload) / x.size <= most
+
+
+def _format(params: bytes) -> tuple[int, int, bool]:
+    return 1 << (params[0] & 3), params[0] >> 2 & 31, bool(params[0] >> 7)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_structure_of_anything(data: st.DataObject) -> None:
+    width, rotate = data.draw(st.sampled_from([(1, 0), (2, 0), (2, 1), (4, 1), (8, 0), (8, 4)]))
+    big = data.draw(st.booleans()) and width > 1
+    values = data.draw(st.lists(st.binary(min_size=width, max_size=width), min_size=1, max_size=6))
+    seed, n = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 3000))
+    rng = np.random.default_rng(seed)
+    weights_ = data.draw(st.sampled_from([1, 10, 1000]))
+    chosen = rng.choice(len(values), n, p=np.array([weights_] + [1] * (len(values) - 1)) / (weights_ + len(values) - 1))
+    raw_ = b"".join(values[k] for k in chosen) + data.draw(st.binary(max_size=width - 1))
+    payload = _core.encode_elements(raw_, width, rotate, big, data.draw(st.booleans()))
+    out = bytearray(len(raw_))
+    _core.decode_elements(payload, out, width, rotate, big)
+    assert out == raw_
+
+
+@pytest.mark.parametrize("name", ["2 of 4, bf16", "empty columns, fp64", "codebook of 3,000, fp32", "int8 as fp16", "offsets", "labels"])
+def test_damaged_structure_is_an_error_or_data(name: str, isa: str) -> None:
+    x, _, _ = STRUCTURED[name]
+    params = codec.params("bfloat16" if x.dtype == ml_dtypes.bfloat16 else x.dtype.str, x.itemsize)
+    assert params is not None
+    payload = bytes(_core.encode_elements(raw(x), *_format(params), prefer_speed=True))
+    for bad in damaged(payload, 6):
+        for method in (bad[:1], b"\3", b"\5", b"\6"):
+            try:
+                codec.decode(memoryview(method + bad[1:]), params, codec.version, memoryview(bytearray(len(raw(x)))), None)
+                codec.info(memoryview(method + bad[1:]), params, codec.version, len(raw(x)))
+            except laconic.CorruptDataError:
+                pass
+
+
+def test_crafted_structure_is_refused() -> None:
+    def decode(payload: bytes, size: int, width: int = 2) -> bytearray:
+        out = bytearray(size)
+        _core.decode_elements(payload, out, width, 0, False)
+        return out
+
+    constant = b"\2\0\0\1"  # an entropy block of equal symbols, after its size: its second byte is the symbol
+    zeros = constant + b"\0"
+    assert decode(b"\5" + b"ab" + b"\0" + b"\2\0\0\1\0", 16) == b"ab" * 8
+    for bad in (
+        b"\5" + b"ab" + b"\1" + zeros,  # no bitmap byte lies so far back
+        b"\5" + b"ab" + b"\0" + zeros + b"\3",  # elements that the bitmap does not have
+        b"\5" + b"ab" + b"\0" + constant + b"\xff",  # elements that the payload does not have
+        b"\5" + b"ab" + b"\0" + constant + b"\xff" + b"\5" + b"ab" + b"\0" + zeros,  # sparse in sparse
+        b"\6\0",
+        b"\6\x09" + zeros,  # more values than elements
+        b"\6\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"",
+        b"\7",
+    ):
+        with pytest.raises(laconic.CorruptDataError):
+            decode(bad, 16)
+    with pytest.raises(laconic.CorruptDataError):
+        decode(b"\5" + b"ab" + b"\0" + constant + b"\x80", 14)  # a bit past the last element
+    with pytest.raises(laconic.CorruptDataError):
+        decode(b"\6\1" + zeros * 2, 16, width=1)

@@ -1,0 +1,145 @@
+#include "float/elements.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <memory>
+
+#include "entropy/error.h"
+#include "entropy/histogram.h"
+#include "float/joint_frame.h"
+#include "float/palette.h"
+#include "float/sparse.h"
+
+namespace laconic::floats {
+
+namespace {
+
+constexpr size_t kSmall = 64;  // bytes of a payload that is not worth a second look
+constexpr size_t kSampleRuns = 64, kSampleLength = 64, kSampleSize = kSampleRuns * kSampleLength;
+constexpr size_t kRareAt = 16;          // a value dominates from one element in so many
+constexpr size_t kMostDistinct = 3300;  // of kSampleSize: twice as many values as a sample shows would be some kMostValues
+
+// What a sample says of values that repeat.
+struct Values {
+    uint64_t frequent = 0;  // in host order
+    size_t times = 0;       // that it occurs
+    size_t distinct = 0;
+    size_t size = 0;  // of the sample; of bytes, all of them
+
+    Values(const uint8_t *raw, size_t n, size_t width) {
+        if (width == 1) {
+            count(raw, n);
+            return;
+        }
+        uint64_t sample[kSampleSize];
+        const size_t runs = n <= kSampleSize ? 1 : kSampleRuns, length = runs == 1 ? n : kSampleLength;
+        for (size_t run = 0; run < runs; ++run) {
+            const uint8_t *from = raw + (runs == 1 ? 0 : run * ((n - length) / (runs - 1))) * width;
+            for (size_t i = 0; i < length; ++i, from += width) {
+                sample[size] = 0;
+                std::memcpy(&sample[size++], from, width);
+            }
+        }
+        std::sort(sample, sample + size);
+        for (size_t i = 0; i < size;) {
+            size_t end = i + 1;
+            while (end < size && sample[end] == sample[i]) ++end;
+            if (end - i > times) times = end - i, frequent = sample[i];
+            i = end;
+            ++distinct;
+        }
+    }
+
+private:
+    void count(const uint8_t *raw, size_t n) {
+        entropy::ByteCounts counts;
+        entropy::count_bytes(raw, n, counts);
+        const auto most = std::max_element(counts.begin(), counts.end());
+        frequent = static_cast<uint64_t>(most - counts.begin());
+        if constexpr (std::endian::native != std::endian::little) frequent <<= 56;
+        times = *most;
+        size = n;
+    }
+};
+
+uint8_t *put_method(ElementMethod method, uint8_t *out) {
+    *out = static_cast<uint8_t>(method);
+    return out + 1;
+}
+
+}  // namespace
+
+size_t elements_bound(size_t raw_size, const ElementFormat &format) { return 1 + joint_frame_bound(raw_size, format); }
+
+size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out,
+                       bool inner) {
+    const size_t n = raw_size / format.width;
+    const JointFrame joint = encode_joint_frame(raw, raw_size, format, prefer_speed, put_method(ElementMethod::joint, out));
+    size_t best = 1 + joint.size;
+    if (joint.noise || best <= kSmall) return best;
+    const Values values(raw, n, format.width);
+    const bool sparse = !inner && values.times * kRareAt >= values.size;
+    const bool palette = format.width > 1 && values.distinct * kSampleSize <= values.size * kMostDistinct;
+    if (!sparse && !palette) return best;
+    const std::unique_ptr<uint8_t[]> other(
+        new uint8_t[1 + std::max(sparse_bound(raw_size, format), palette_bound(raw_size, format))]);
+    const auto keep = [&](size_t size) {
+        if (size == 0) return;
+        best = 1 + size;
+        std::copy_n(other.get(), best, out);
+    };
+    uint8_t value[kMaxWidth];
+    std::memcpy(value, &values.frequent, format.width);
+    if (sparse)
+        keep(encode_sparse(raw, raw_size, format, value, prefer_speed, best - 1, put_method(ElementMethod::sparse, other.get())));
+    if (palette)
+        keep(encode_palette(raw, raw_size, format, prefer_speed, best - 1, put_method(ElementMethod::palette, other.get())));
+    return best;
+}
+
+void decode_elements(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size, bool inner) {
+    if (size == 0) throw CorruptData("an empty payload");
+    switch (static_cast<ElementMethod>(data[0])) {
+        case ElementMethod::joint:
+            return decode_joint_frame(data + 1, size - 1, format, raw, raw_size);
+        case ElementMethod::sparse:
+            if (inner) break;
+            return decode_sparse(data + 1, size - 1, format, raw, raw_size);
+        case ElementMethod::palette:
+            return decode_palette(data + 1, size - 1, format, raw, raw_size);
+    }
+    throw CorruptData("no such method of elements");
+}
+
+ElementsReport inspect_elements(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size) {
+    if (size == 0) throw CorruptData("an empty payload");
+    ElementsReport report;
+    switch (static_cast<ElementMethod>(data[0])) {
+        case ElementMethod::joint: {
+            PlaneReport planes[kMaxWidth];
+            const size_t count = inspect_joint_frame(data + 1, size - 1, format, raw_size, planes);
+            report.method = "joint";
+            for (size_t k = 0; k < count; ++k) report.parts.push_back({planes[k].form, planes[k].bytes});
+            return report;
+        }
+        case ElementMethod::sparse: {
+            const SparseReport sparse = inspect_sparse(data + 1, size - 1, format, raw_size);
+            if (sparse.inner_raw_size != 0)
+                report = inspect_elements(sparse.inner, sparse.inner_size, format, sparse.inner_raw_size);
+            report.method = report.method.empty() ? "sparse" : "sparse " + report.method;
+            report.parts.insert(report.parts.begin(), {sparse.form, sparse.bytes});
+            return report;
+        }
+        case ElementMethod::palette: {
+            const PaletteReport palette = inspect_palette(data + 1, size - 1);
+            report.method = "palette of " + std::to_string(palette.values);
+            report.parts.push_back({"values", palette.values_bytes});
+            for (size_t k = 0; k < palette.planes; ++k) report.parts.push_back({palette.forms[k], palette.bytes[k]});
+            return report;
+        }
+    }
+    throw CorruptData("no such method of elements");
+}
+
+}  // namespace laconic::floats
