@@ -17,13 +17,14 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 PLANES = 1
 ZSTD = 2
 DELTA = 4
-ELEMENTS = (3, 5, 6)  # csrc/float/elements.h: joint symbols or planes, sparse, palette
+ELEMENTS = (3, 5, 6, 7)  # csrc/float/elements.h: joint symbols or planes, sparse, palette, mixed
 FIELDS = 16  # of records; the numbers before it are for plain elements
 
 _ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
 _HEAD = 1 << 16  # bytes that adaptors sniff at
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
+_EFFORT = {"fast": 0, "default": 1, "high": 1, "max": 2}
 _RELATED = 0.6  # a difference below this share of the raw bytes is not compared with coding without the base
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
 
@@ -106,7 +107,7 @@ class WeightsCodec:
         return self._encode_alone(raw, form, level)
 
     def _encode_alone(self, raw: memoryview, form: ElementFormat, level: str) -> bytes:
-        payload = _core.encode_elements(raw, form.width, form.rotate, form.big_endian, level == "fast")
+        payload = _core.encode_elements(raw, form.width, form.rotate, form.big_endian, _EFFORT[level])
         if form.rotate == 0 or level != "fast":
             packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
             if packed is not None and 1 + len(packed) < len(payload):

@@ -39,11 +39,13 @@ void decode(const py::buffer &payload, const py::buffer &out, unsigned width, un
     floats::decode_frame(in.data(), in.size(), reference.data(), format, raw.data(), raw.size());
 }
 
-py::bytes encode_elements(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, bool prefer_speed) {
+py::bytes encode_elements(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, unsigned effort) {
     const auto format = make_format(width, rotate, big_endian);
+    if (effort > 2) throw std::invalid_argument("effort is 0, 1 or 2");
     const ByteView in(raw);
-    return make_bytes(floats::elements_bound(in.size(), format),
-                      [&](uint8_t *out) { return floats::encode_elements(in.data(), in.size(), format, prefer_speed, out); });
+    return make_bytes(floats::elements_bound(in.size(), format), [&](uint8_t *out) {
+        return floats::encode_elements(in.data(), in.size(), format, floats::Effort{static_cast<uint8_t>(effort)}, out);
+    });
 }
 
 void decode_elements(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian) {
@@ -103,8 +105,9 @@ void bind_floats(py::module_ &m) {
     m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
     m.def("encode_elements", &encode_elements, py::arg("raw"), py::arg("width"), py::arg("rotate"), py::arg("big_endian"),
-          py::arg("prefer_speed"),
-          "Payload of a frame of elements, by the method that takes the fewest bytes (codecs/weights/FORMAT.md).");
+          py::arg("effort"),
+          "Payload of a frame of elements, by the method that takes the fewest bytes (codecs/weights/FORMAT.md). `effort`: 0 for "
+          "speed, 1, or 2 to try context mixing.");
     m.def("decode_elements", &decode_elements, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), "Fill `out` from such a payload; CorruptDataError if it is none.");
     m.def("inspect_elements", &inspect_elements, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),

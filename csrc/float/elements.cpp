@@ -8,6 +8,7 @@
 #include "entropy/error.h"
 #include "entropy/histogram.h"
 #include "float/joint_frame.h"
+#include "float/mixed.h"
 #include "float/palette.h"
 #include "float/sparse.h"
 
@@ -72,29 +73,36 @@ uint8_t *put_method(ElementMethod method, uint8_t *out) {
 
 size_t elements_bound(size_t raw_size, const ElementFormat &format) { return 1 + joint_frame_bound(raw_size, format); }
 
-size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out,
+size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, Effort effort, uint8_t *out,
                        bool inner) {
+    const bool prefer_speed = effort == Effort::fast;
     const size_t n = raw_size / format.width;
     const JointFrame joint = encode_joint_frame(raw, raw_size, format, prefer_speed, put_method(ElementMethod::joint, out));
     size_t best = 1 + joint.size;
-    if (joint.noise || best <= kSmall) return best;
-    const Values values(raw, n, format.width);
-    const bool sparse = !inner && values.times * kRareAt >= values.size;
-    const bool palette = format.width > 1 && values.distinct * kSampleSize <= values.size * kMostDistinct;
-    if (!sparse && !palette) return best;
-    const std::unique_ptr<uint8_t[]> other(
-        new uint8_t[1 + std::max(sparse_bound(raw_size, format), palette_bound(raw_size, format))]);
-    const auto keep = [&](size_t size) {
+    if (best <= kSmall) return best;
+    std::unique_ptr<uint8_t[]> other;
+    const auto attempt = [&](ElementMethod method, size_t bound, auto &&encode) {
+        other.reset(new uint8_t[1 + bound]);
+        const size_t size = encode(best - 1, put_method(method, other.get()));
         if (size == 0) return;
         best = 1 + size;
         std::copy_n(other.get(), best, out);
     };
-    uint8_t value[kMaxWidth];
-    std::memcpy(value, &values.frequent, format.width);
-    if (sparse)
-        keep(encode_sparse(raw, raw_size, format, value, prefer_speed, best - 1, put_method(ElementMethod::sparse, other.get())));
-    if (palette)
-        keep(encode_palette(raw, raw_size, format, prefer_speed, best - 1, put_method(ElementMethod::palette, other.get())));
+    if (!joint.noise) {
+        const Values values(raw, n, format.width);
+        if (!inner && values.times * kRareAt >= values.size)
+            attempt(ElementMethod::sparse, sparse_bound(raw_size, format), [&](size_t limit, uint8_t *p) {
+                uint8_t value[kMaxWidth];
+                std::memcpy(value, &values.frequent, format.width);
+                return encode_sparse(raw, raw_size, format, value, prefer_speed, limit, p);
+            });
+        if (format.width > 1 && values.distinct * kSampleSize <= values.size * kMostDistinct)
+            attempt(ElementMethod::palette, palette_bound(raw_size, format),
+                    [&](size_t limit, uint8_t *p) { return encode_palette(raw, raw_size, format, prefer_speed, limit, p); });
+    }
+    if (effort == Effort::mixing && !inner && can_mix(format))
+        attempt(ElementMethod::mixed, mixed_bound(raw_size, format),
+                [&](size_t limit, uint8_t *p) { return encode_mixed(raw, raw_size, format, joint.noise, limit, p); });
     return best;
 }
 
@@ -108,6 +116,9 @@ void decode_elements(const uint8_t *data, size_t size, const ElementFormat &form
             return decode_sparse(data + 1, size - 1, format, raw, raw_size);
         case ElementMethod::palette:
             return decode_palette(data + 1, size - 1, format, raw, raw_size);
+        case ElementMethod::mixed:
+            if (inner) break;
+            return decode_mixed(data + 1, size - 1, format, raw, raw_size);
     }
     throw CorruptData("no such method of elements");
 }
@@ -138,6 +149,8 @@ ElementsReport inspect_elements(const uint8_t *data, size_t size, const ElementF
             for (size_t k = 0; k < palette.planes; ++k) report.parts.push_back({palette.forms[k], palette.bytes[k]});
             return report;
         }
+        case ElementMethod::mixed:
+            return {"mixed", {{"D", size - 1}}};
     }
     throw CorruptData("no such method of elements");
 }

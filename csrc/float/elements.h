@@ -15,13 +15,17 @@ enum class ElementMethod : uint8_t {
     joint = 3,    // joint_frame.h: what there is to fall back to
     sparse = 5,   // sparse.h: one value dominates
     palette = 6,  // palette.h: few different values
+    mixed = 7,    // mixed.h: exponents by context mixing
 };
+
+enum class Effort : uint8_t { fast, usual, mixing };
 
 // Bytes that encode_elements may write while it works.
 size_t elements_bound(size_t raw_size, const ElementFormat &format);
 
-// Returns the payload's size. `inner`: the elements are what a sparse frame leaves, which is not sparse again.
-size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out,
+// Returns the payload's size. `inner`: the elements are what a sparse frame leaves, which is neither sparse nor
+// mixed again.
+size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, Effort effort, uint8_t *out,
                        bool inner = false);
 
 // Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload.

@@ -181,7 +181,7 @@ size_t encode_sparse(const uint8_t *raw, size_t raw_size, const ElementFormat &f
     if (others != 0) {
         const Bytes elements = make_bytes((others + 1) * width);
         with_type(format.width, [&]<class T>() { gather<T>(raw, n, load<T>(value, false), elements.get()); });
-        p += encode_elements(elements.get(), others * width, format, prefer_speed, p, true);
+        p += encode_elements(elements.get(), others * width, format, prefer_speed ? Effort::fast : Effort::usual, p, true);
     }
     p = std::copy_n(raw + n * width, rest, p);
     return static_cast<size_t>(p - out) < limit ? static_cast<size_t>(p - out) : 0;

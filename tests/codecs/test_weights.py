@@ -350,7 +350,7 @@ def test_structure_is_found(name: str, isa: str) -> None:
     assert params is not None
     for cut in (0, x.itemsize - 1):  # an input that ends inside an element
         data = raw(x)[: len(raw(x)) - cut]
-        payload = bytes(_core.encode_elements(data, *_format(params), prefer_speed=True))
+        payload = bytes(_core.encode_elements(data, *_format(params), effort=0))
         out = bytearray(len(data))
         codec.decode(memoryview(payload), params, codec.version, memoryview(out), None)
         assert out == data
@@ -373,7 +373,7 @@ def test_structure_of_anything(data: st.DataObject) -> None:
     weights_ = data.draw(st.sampled_from([1, 10, 1000]))
     chosen = rng.choice(len(values), n, p=np.array([weights_] + [1] * (len(values) - 1)) / (weights_ + len(values) - 1))
     raw_ = b"".join(values[k] for k in chosen) + data.draw(st.binary(max_size=width - 1))
-    payload = _core.encode_elements(raw_, width, rotate, big, data.draw(st.booleans()))
+    payload = _core.encode_elements(raw_, width, rotate, big, data.draw(st.integers(0, 2)))
     out = bytearray(len(raw_))
     _core.decode_elements(payload, out, width, rotate, big)
     assert out == raw_
@@ -384,7 +384,7 @@ def test_damaged_structure_is_an_error_or_data(name: str, isa: str) -> None:
     x, _, _ = STRUCTURED[name]
     params = codec.params("bfloat16" if x.dtype == ml_dtypes.bfloat16 else x.dtype.str, x.itemsize)
     assert params is not None
-    payload = bytes(_core.encode_elements(raw(x), *_format(params), prefer_speed=True))
+    payload = bytes(_core.encode_elements(raw(x), *_format(params), effort=0))
     for bad in damaged(payload, 6):
         for method in (bad[:1], b"\3", b"\5", b"\6"):
             try:
@@ -392,6 +392,67 @@ def test_damaged_structure_is_an_error_or_data(name: str, isa: str) -> None:
                 codec.info(memoryview(method + bad[1:]), params, codec.version, len(raw(x)))
             except laconic.CorruptDataError:
                 pass
+
+
+def mixable() -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays whose rows and columns differ in scale."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((50, 120)) * np.exp(rng.standard_normal((50, 1)) + rng.standard_normal((1, 120)))
+    x[rng.random(x.shape) < 0.01] = 0
+    return {
+        "bfloat16": x.astype(ml_dtypes.bfloat16),
+        "float16": (np.round(x * 64) / 64).astype(np.float16),
+        "float32": x.astype(np.float32),
+        "big-endian float64": x.astype(np.float32).astype(">f8"),
+        "float8_e4m3fn": (x * 8).clip(-400, 400).astype(ml_dtypes.float8_e4m3fn),
+        "float8_e5m2": x.astype(ml_dtypes.float8_e5m2),
+        "uint8": (x * 9 + 128).clip(0, 255).astype(np.uint8),
+        "int8": (x * 9).clip(-128, 127).astype(np.int8),
+    }
+
+
+MIXABLE = mixable()
+
+
+@pytest.mark.parametrize("name", MIXABLE)
+def test_mixing(name: str) -> None:
+    x = MIXABLE[name]
+    params = codec.params(x.dtype.str if x.dtype.kind != "V" and x.dtype.isnative is False else x.dtype.name, x.itemsize)
+    params = params or codec.params(x.dtype.str, x.itemsize)
+    assert params is not None
+    before = _core.active_isa()
+    payloads = set()
+    try:
+        for which in ISAS:
+            _core.set_isa(which)
+            for cut in (0, x.itemsize - 1):
+                data = raw(x)[: len(raw(x)) - cut]
+                payload = bytes(_core.encode_elements(data, *_format(params), effort=2))
+                assert payload[0] == 7
+                assert len(payload) < len(_core.encode_elements(data, *_format(params), effort=1))
+                payloads.add((cut, payload))
+                out = bytearray(len(data))
+                codec.decode(memoryview(payload), params, codec.version, memoryview(out), None)
+                assert out == data
+                assert codec.info(memoryview(payload), params, codec.version, len(data))["method"] == "mixed D"
+    finally:
+        _core.set_isa(before)
+    assert len(payloads) == len({0, x.itemsize - 1})
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "uint8"])
+def test_damage_to_mixed_elements_is_an_error_or_data(name: str) -> None:
+    x = MIXABLE[name]
+    form = (x.itemsize, int(x.itemsize > 1), False)
+    payload = bytes(_core.encode_elements(raw(x), *form, effort=2))
+    crafted = [payload[:1] + bytes((value,)) + payload[2:] for value in (0, 1, 2, 3, 255)]
+    crafted += [payload[:at] + bytes((value,)) + payload[at + 1 :] for at in range(2, 16) for value in (0, 7, 8, 128, 255)]
+    crafted += [payload[:9] + bytes(32) + payload[41:], payload[:7] + b"\xff\xff\xff\xff\x0f" + payload[9:]]
+    for bad in damaged(payload, 9) + crafted:
+        try:
+            _core.decode_elements(bad, bytearray(x.nbytes), *form)
+        except laconic.CorruptDataError:
+            pass
 
 
 def test_crafted_structure_is_refused() -> None:
@@ -413,6 +474,7 @@ def test_crafted_structure_is_refused() -> None:
         b"\6\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
         b"",
         b"\7",
+        b"\x08",
     ):
         with pytest.raises(laconic.CorruptDataError):
             decode(bad, 16)
