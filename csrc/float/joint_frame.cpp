@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <string_view>
 
 #include "entropy/block.h"
 #include "entropy/error.h"
@@ -71,14 +70,10 @@ uint8_t *put_block(const uint8_t *symbols, size_t n, bool prefer_speed, uint8_t 
     return out + kSizeBytes + size;
 }
 
-bool is_raw(const uint8_t *block, size_t size, size_t n) {
-    return size == n + 1 && std::string_view(entropy::block_form(block, size)) == "raw";
-}
-
 // A part of n symbols: where it lies in the payload if it is raw, else decoded to `symbols`.
 const uint8_t *decode_part(BlockWalk &walk, size_t n, uint8_t *symbols) {
     const auto [block, size] = walk.next();
-    if (is_raw(block, size, n)) return block + 1;
+    if (const uint8_t *const raw = entropy::raw_symbols(block, size, n)) return raw;
     entropy::decode_block(block, size, symbols, n);
     return symbols;
 }

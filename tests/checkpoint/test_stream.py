@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import struct
 import subprocess
@@ -387,3 +389,32 @@ def test_large_arrays_span_frames(path: Path) -> None:
         lc.save(states[-1], path, step=step)
     for step in (1, 2, 3):
         assert same(lc.load(path, step=step, jobs=3), states[step - 1])
+
+
+def test_a_step_that_another_writer_wrote_again(path: Path) -> None:
+    """What a writer remembers of the step before counts only while the archive holds the same."""
+    _, states = run_of(4)
+    _, others = run_of(4, seed=5)
+    with lc.CheckpointWriter(path, key_every=9) as writer:
+        writer.save(states[0], 1)
+        writer.wait()
+        lc.save(others[0], path, step=1)  # the same shapes, other bytes
+        writer.save(states[1], 2)
+        writer.wait()
+        lc.save({**others[1], "more": np.ones(9)}, path, step=2)  # another layout
+        writer.save(states[2], 3)
+    for step, state in ((1, others[0]), (2, {**others[1], "more": np.ones(9)}), (3, states[2])):
+        assert same(lc.load(path, step=step), state)
+
+
+def test_a_disk_without_room_for_the_scratch_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    _, states = run_of(3)
+    with lc.CheckpointWriter(path) as writer:
+        monkeypatch.setattr(os, "pwrite", full)
+        for step, state in enumerate(states):
+            writer.save(state, step)
+    for step, state in enumerate(states):
+        assert same(lc.load(path, step=step), state)
