@@ -13,6 +13,8 @@ class Past {
 public:
     explicit Past(size_t capacity) : bytes_(kMargin + capacity), end_(bytes_.data() + kMargin) {}
 
+    Past(const Past &other) : bytes_(other.bytes_), end_(bytes_.data() + kMargin + other.size_), size_(other.size_) {}
+
     void append(uint8_t byte) { *end_++ = byte, ++size_; }  // at most `capacity` times
     size_t size() const { return size_; }
     // The byte `i` places back, 1 for the last; at most size() + 32.
