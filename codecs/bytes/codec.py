@@ -24,12 +24,13 @@ MIXED = 2
 SORTED = 3
 PRIMED = 4
 WIDE = 5
+REWRITTEN = 6
 
 # The mixing models of the strong levels. Their payloads go on with the number of the text that the model read first.
 _MODELS = {"high": MIXED, "max": WIDE}
 _MAKERS = {MIXED: _core.mixed_coder, WIDE: _core.wide_coder}
 
-_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed", WIDE: "wide"}
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed", WIDE: "wide", REWRITTEN: "rewritten"}
 
 SORT_FROM = 4096  # raw bytes; below, its tables take longer to set up than the block takes to code, and zstd is as good
 
@@ -57,18 +58,11 @@ class BytesCodec:
             return bytes((ZSTD,)) + zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
         if level != "fast" and _is_noise(raw):  # fast passes noise quickly by itself
             return None
-        if len(raw) < primer.PRIMED_BELOW:
-            return _encode_small(raw, level)
-        if level in _MODELS:
-            mixed = _encode_mixed(raw, level)
-            # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
-            if len(mixed) <= len(zstd.compress(raw, 3)):
-                return mixed
-        elif level == "default":
-            return bytes((SORTED,)) + _core.encode_sorted(raw)
-        elif len(raw) >= quick.QUICK_FROM:
-            return bytes((ZSTD,)) + quick.compress(raw)
-        return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
+        if level != "fast" and (code := _core.choose_rewriting(raw)) is not None:
+            rewritten = memoryview(bytearray(raw))
+            _core.rewrite(code, rewritten)
+            return bytes((REWRITTEN,)) + code + _encode(rewritten, level)
+        return _encode(raw, level)
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params:
@@ -84,6 +78,9 @@ class BytesCodec:
             _core.decode_sorted(body, out)
         elif method == PRIMED and base is None:
             out[:] = primer.decompress(body, len(out))
+        elif method == REWRITTEN and base is None and payload[3:4] != bytes((REWRITTEN,)):
+            self.decode(payload[3:], params, version, out, None)
+            _core.restore_rewritten(payload[1:3], out)
         else:
             raise CorruptDataError(f"no such bytes method ({method})")
 
@@ -99,6 +96,22 @@ def _coder(method: int, text: int) -> _core.ByteCoder:
 def _encode_mixed(raw: memoryview, level: str) -> bytes:
     method, text = _MODELS[level], primer.text_for(raw)
     return bytes((method, text)) + _coder(method, text).encode(raw)
+
+
+def _encode(raw: memoryview, level: str) -> bytes:
+    """A payload by the level's way; not for noise."""
+    if len(raw) < primer.PRIMED_BELOW:
+        return _encode_small(raw, level)
+    if level in _MODELS:
+        mixed = _encode_mixed(raw, level)
+        # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
+        if len(mixed) <= len(zstd.compress(raw, 3)):
+            return mixed
+    elif level == "default":
+        return bytes((SORTED,)) + _core.encode_sorted(raw)
+    elif len(raw) >= quick.QUICK_FROM:
+        return bytes((ZSTD,)) + quick.compress(raw)
+    return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
 
 
 def _encode_small(raw: memoryview, level: str) -> bytes:

@@ -3,6 +3,7 @@
 #include "bindings/buffers.h"
 #include "text/bwt.h"
 #include "text/byte_coder.h"
+#include "text/rewriting.h"
 #include "text/sorted_block.h"
 
 namespace py = pybind11;
@@ -42,6 +43,31 @@ void bind_text(py::module_ &m) {
           "The coder of level `high`, with a model that knows `primer`.");
     m.def("wide_coder", make(text::make_wide_coder), py::arg("primer") = py::bytes(),
           "The coder of level `max`, with a model that knows `primer`.");
+    m.def(
+        "choose_rewriting",
+        [](const py::buffer &raw) -> py::object {
+            const ByteView in(raw);
+            text::Rewriting how;
+            {
+                const py::gil_scoped_release release;
+                how = text::choose_rewriting({in.data(), in.size()});
+            }
+            if (!how.calls && how.stride == 0) return py::none();
+            const auto code = text::pack_rewriting(how);
+            return py::bytes(reinterpret_cast<const char *>(code.data()), code.size());
+        },
+        py::arg("raw"), "Two bytes that name a rewriting (codecs/bytes/FORMAT.md), or None where none pays.");
+    const auto in_place = [](auto change) {
+        return [change](const py::buffer &code, const py::buffer &raw) {
+            const ByteView name(code);
+            const WritableByteView bytes(raw);
+            const py::gil_scoped_release release;
+            change(std::span<uint8_t>(bytes.data(), bytes.size()), text::parse_rewriting({name.data(), name.size()}));
+        };
+    };
+    m.def("rewrite", in_place(text::rewrite), py::arg("code"), py::arg("raw"), "Rewrite in place.");
+    m.def("restore_rewritten", in_place(text::restore), py::arg("code"), py::arg("raw"),
+          "Undo a rewriting in place; CorruptDataError if there is no such one.");
     m.def(
         "encode_sorted",
         [](const py::buffer &raw) {

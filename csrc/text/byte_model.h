@@ -39,7 +39,7 @@ public:
     // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
     ByteModel(size_t capacity, unsigned bits)
         : past_(capacity),
-          slots_(std::min(bits, kMostSlotBits)),
+          slots_(std::min(bits - 1, kMostSlotBits)),
           order1_(size_t{1} << 16),
           fast1_(size_t{1} << 16),
           long_match_(12, bits - 1),
@@ -124,6 +124,8 @@ public:
 private:
     static uint32_t combine(uint32_t hash, uint32_t value) { return (hash + value + 1) * 0x2F0B4C47u ^ (hash >> 15); }
 
+    static uint64_t spread(uint64_t x) { return (x ^ x >> 32) * 0x9E3779B97F4A7C15u; }
+
     size_t sse_place(unsigned partial) const { return (sse_hash_ + partial * 0x9E35u) & ((1u << kSseBits) - 1); }
 
     // What follows from the bytes so far, and would follow after one more.
@@ -151,27 +153,26 @@ private:
         ahead_ = byte;
         ahead_text_ = text_;
         ahead_text_.add(byte);
-        const uint32_t b1 = byte, b2 = past_.back(1), b3 = past_.back(2);
-        uint32_t hash = 0x51ED270Bu;
-        std::array<uint32_t, 9> order{};
-        order[1] = hash = combine(hash, b1);
-        for (size_t i = 2; i <= 8; ++i) order[i] = hash = combine(hash, past_.back(i - 1));
-        ahead_sse_ = order[2] >> 16;
+        const uint64_t last = past_.last_eight() << 8 | byte;  // the latest in the low byte
+        const uint32_t b1 = byte, b2 = past_.back(1), pair = b2 << 8 | b1;
+        const auto order = [&](unsigned n) { return last & (~uint64_t{0} >> (64 - 8 * n)); };
+        ahead_sse_ = static_cast<uint32_t>(spread(pair) >> 32);
         const uint32_t f1 = b2 == b1 ? (follow1_[b1] << 8 | b1) & 0xffffff : follow1_[b1];
-        const std::array<uint32_t, kContexts> contexts = {
-            order[2],
-            order[3],
-            order[4],
-            order[5],
-            order[8],
-            combine(ahead_text_.word, b1 + 0x100),
-            combine(combine(ahead_text_.word, ahead_text_.previous), b1),
-            combine(b2 << 8 | b3, 0x300),
-            combine(f1, 0x500 + b1),
-            combine(follow2_[b2 << 8 | b1], 0x600),
+        const uint64_t word = ahead_text_.word;
+        const std::array<uint64_t, kContexts> contexts = {
+            order(2),
+            order(3),
+            order(4),
+            order(5),
+            order(8),
+            word << 8 | b1,
+            (word << 24 ^ ahead_text_.previous) << 8 | b1,
+            order(3) >> 8,
+            uint64_t{f1} << 8 | b1,
+            uint64_t{follow2_[pair]} << 16,
         };
         for (size_t i = 0; i < kContexts; ++i) {
-            hash_[i] = combine(contexts[i], static_cast<uint32_t>(i) * 0x01000193u);
+            hash_[i] = static_cast<uint32_t>(spread(contexts[i] + (i + 1) * 0xD6E8FEB86659FD93u) >> 32);
             slots_.prefetch(hash_[i]);
             if (kBeside >> i & 1) slots_.prefetch_beside(hash_[i]);
         }

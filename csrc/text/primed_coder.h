@@ -64,7 +64,8 @@ struct Run {
 };
 
 #if defined(LACONIC_X86)
-// `flatten` inlines the whole model, so that all of it is compiled for AVX2 and no AVX2 code has a name that others could link to.
+// `flatten` inlines the whole model, so that all of it is compiled for AVX2 and no AVX2 code has a name that others could link
+// to.
 template <class Model>
 struct Avx2Run {
     [[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::flatten]] static void learn(Model &model, std::span<const uint8_t> bytes) {
@@ -116,7 +117,8 @@ public:
         if (!copied(bytes.size())) {
             if (stream.empty()) throw CorruptData("an empty mixed block");
             bits = stream[0];
-            if (bits < kLeastBits || bits > bits_earned(stream.size())) throw CorruptData("a mixed block with tables that it has not earned");
+            if (bits < kLeastBits || bits > bits_earned(stream.size()))
+                throw CorruptData("a mixed block with tables that it has not earned");
             coded = stream.subspan(1);
         }
         BinaryDecoder coder(coded);

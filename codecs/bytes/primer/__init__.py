@@ -1,6 +1,6 @@
-"""What inputs start from: text of our own that ships with the package and never changes, as payloads name it. A better one is added beside it.
+"""What inputs start from: text of our own that ships with the package. It never changes, as payloads name it; better ones are added.
 
-For zstd, a dictionary made by `make.py`, named by the first four bytes of its content's xxh3 hash. For the mixing models, texts that they read
+For zstd, a dictionary made by `make.py`, named by the first four bytes of its xxh3 hash. For the mixing models, texts that they read
 before the input: a list of English words, then prose or data. Measured: docs/notes/text.md.
 """
 
