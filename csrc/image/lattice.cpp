@@ -195,8 +195,9 @@ std::vector<LatticeException> read_exceptions(entropy::ByteReader &in, size_t pi
     size_t next = 0;
     exceptions.resize(n);
     for (size_t k = 0; k < n; ++k) {
-        const size_t pixel = next + gap.get_varint();
-        if (pixel >= pixels) throw CorruptData("image: an exception lies outside the picture");
+        const size_t skipped = gap.get_varint();
+        if (skipped >= pixels - next) throw CorruptData("image: an exception lies outside the picture");
+        const size_t pixel = next + skipped;
         exceptions[k] = {pixel, {differences[0][k], differences[1][k], differences[2][k]}};
         next = pixel + 1;
     }

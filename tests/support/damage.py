@@ -30,6 +30,8 @@ def check_damage(codec: Codec, payload: bytes, params: bytes, size: int, *, othe
         attempt(flipped(payload, position, int(rng.integers(8))))
     for end in [*range(min(len(payload), 150)), *map(int, rng.integers(0, len(payload), 60))]:
         assert not attempt(payload[:end]), f"a payload cut at {end} of {len(payload)} bytes was decoded"
+    for byte in (0, 255):  # decisions that are all alike: the largest values there are
+        attempt(payload[: len(payload) // 2] + bytes((byte,)) * len(payload))
     for n in (0, 1, 2, 4, size // 2, size - 1, size + 1, 2 * size):
         attempt(payload, n=n)
     for changed in others:
