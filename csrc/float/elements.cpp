@@ -19,14 +19,14 @@ namespace {
 constexpr size_t kSmall = 64;  // bytes of a payload that is not worth a second look
 constexpr size_t kSampleRuns = 64, kSampleLength = 64, kSampleSize = kSampleRuns * kSampleLength;
 constexpr size_t kRareAt = 16;          // a value dominates from one element in so many
-constexpr size_t kMostDistinct = 3300;  // of kSampleSize: twice as many values as a sample shows would be some kMostValues
+constexpr size_t kMostDistinct = 2600;  // of kSampleSize: what some 4,000 values that are as frequent as each other would show
 
 // What a sample says of values that repeat.
 struct Values {
     uint64_t frequent = 0;  // in host order
     size_t times = 0;       // that it occurs
     size_t distinct = 0;
-    size_t size = 0;  // of the sample; of bytes, all of them
+    size_t size = 0;  // of the sample
 
     Values(const uint8_t *raw, size_t n, size_t width) {
         if (width == 1) {
@@ -55,12 +55,12 @@ struct Values {
 private:
     void count(const uint8_t *raw, size_t n) {
         entropy::ByteCounts counts;
-        entropy::count_bytes(raw, n, counts);
+        size = entropy::count_bytes_sampled(raw, n, counts);
+        if (size == 0) entropy::count_bytes(raw, size = n, counts);
         const auto most = std::max_element(counts.begin(), counts.end());
         frequent = static_cast<uint64_t>(most - counts.begin());
         if constexpr (std::endian::native != std::endian::little) frequent <<= 56;
         times = *most;
-        size = n;
     }
 };
 

@@ -29,8 +29,11 @@ public:
     bool collect(const uint8_t *raw, size_t n, bool swap, uint16_t *numbers) {
         for (size_t i = 0; i < n; ++i) {
             const T x = load<T>(raw + i * sizeof(T), swap);
-            size_t slot = static_cast<size_t>((uint64_t{x} * 0x9E3779B97F4A7C15u) >> (64 - kSlotBits));
-            while (slots_[slot] != kNone && values_[slots_[slot]] != x) slot = (slot + 1) % kSlots;
+            size_t slot = x;
+            if constexpr (sizeof(T) > 2) {  // values of two bytes have a slot each
+                slot = static_cast<size_t>((uint64_t{x} * 0x9E3779B97F4A7C15u) >> (64 - kSlotBits));
+                while (slots_[slot] != kNone && values_[slots_[slot]] != x) slot = (slot + 1) % kSlots;
+            }
             if (slots_[slot] == kNone) {
                 if (values_.size() == kMostValues) return false;
                 slots_[slot] = static_cast<uint16_t>(values_.size());
@@ -47,7 +50,7 @@ public:
     const std::vector<uint32_t> &counts() const { return counts_; }
 
 private:
-    static constexpr unsigned kSlotBits = 16;  // at most a quarter of them is used
+    static constexpr unsigned kSlotBits = 16;  // hashed values use at most a quarter
     static constexpr size_t kSlots = size_t{1} << kSlotBits;
     static constexpr uint16_t kNone = 0xffff;
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr size_t kMostDistance = 8192;            // bytes of the bitmap: rows of 65,536 elements
 constexpr size_t kProbes = 4, kProbeLength = 64;  // places where distances are compared
+constexpr size_t kTried = size_t{1} << 15;        // elements of one byte that are looked at first
 constexpr unsigned kByteGain = 10;                // percent that a bitmap of one-byte elements must save
 
 using Bytes = std::unique_ptr<uint8_t[]>;
@@ -41,13 +42,14 @@ auto with_type(unsigned width, F &&f) {
 template <class T>
 size_t mark(const uint8_t *raw, size_t n, T value, uint8_t *bitmap) {
     size_t others = 0;
-    for (size_t i = 0; i < n; i += 8) {
+    const auto mark_at = [&](size_t i, size_t count) {
         unsigned bits = 0;
-        const size_t count = std::min<size_t>(8, n - i);
         for (size_t k = 0; k < count; ++k) bits |= unsigned{load<T>(raw + (i + k) * sizeof(T), false) != value} << k;
         bitmap[i / 8] = static_cast<uint8_t>(bits);
         others += static_cast<size_t>(std::popcount(bits));
-    }
+    };
+    for (size_t i = 0; i + 8 <= n; i += 8) mark_at(i, 8);
+    if (n % 8 != 0) mark_at(n / 8 * 8, n % 8);
     return others;
 }
 
@@ -107,10 +109,10 @@ size_t likely_distance(const uint8_t *bitmap, size_t bytes) {
 }
 
 // The distance that makes the bitmap cheapest (0: none); `stored` becomes the bytes to code.
-size_t choose_distance(const uint8_t *bitmap, size_t bytes, uint8_t *stored, uint64_t &cost) {
+size_t choose_distance(const uint8_t *bitmap, size_t bytes, bool search, uint8_t *stored, uint64_t &cost) {
     size_t best = 0;
     cost = bitmap_cost(bitmap, bytes);
-    for (const size_t distance : {size_t{1}, likely_distance(bitmap, bytes)}) {
+    for (const size_t distance : {size_t{1}, search ? likely_distance(bitmap, bytes) : 0}) {
         if (distance == 0 || distance >= bytes) continue;
         subtract(bitmap, bytes, distance, stored);
         const uint64_t other = bitmap_cost(stored, bytes);
@@ -118,6 +120,18 @@ size_t choose_distance(const uint8_t *bitmap, size_t bytes, uint8_t *stored, uin
     }
     subtract(bitmap, bytes, best == 0 ? bytes : best, stored);
     return best;
+}
+
+// Whether a bitmap of bytes may gain something: their own table has no more than what neighbours have in common to lose.
+bool neighbours_alike(const uint8_t *raw, size_t n, uint8_t value, bool search) {
+    const size_t tried = std::min(n, kTried);
+    const uint8_t *const from = raw + (n - tried) / 2;
+    uint8_t bitmap[kTried / 8], stored[kTried / 8];
+    const size_t others = mark<uint8_t>(from, tried, value, bitmap);
+    uint64_t cost = 0;
+    choose_distance(bitmap, bitmap_bytes(tried), search, stored, cost);
+    const uint32_t counts[] = {static_cast<uint32_t>(others), static_cast<uint32_t>(tried - others)};
+    return cost < order0_cost(counts, static_cast<uint32_t>(tried), 1) / 100 * (100 - kByteGain);
 }
 
 // What precedes the other elements, read and checked.
@@ -165,12 +179,8 @@ size_t encode_sparse(const uint8_t *raw, size_t raw_size, const ElementFormat &f
     const Bytes bitmap = make_bytes(bytes), stored = make_bytes(bytes);
     const size_t others =
         with_type(format.width, [&]<class T>() { return mark<T>(raw, n, load<T>(value, false), bitmap.get()); });
-    uint64_t cost = 0;
-    const size_t distance = choose_distance(bitmap.get(), bytes, stored.get(), cost);
-    if (width == 1) {  // a table of bytes has no more than the neighbours to gain
-        const uint32_t counts[] = {static_cast<uint32_t>(others), static_cast<uint32_t>(n - others)};
-        if (cost > order0_cost(counts, static_cast<uint32_t>(n), 1) / 100 * (100 - kByteGain)) return 0;
-    }
+    uint64_t cost;
+    const size_t distance = choose_distance(bitmap.get(), bytes, !prefer_speed, stored.get(), cost);
     uint8_t *p = std::copy_n(value, width, out);
     p = entropy::write_varint(p, distance);
     const size_t size =
