@@ -418,3 +418,40 @@ def test_a_disk_without_room_for_the_scratch_file(path: Path, monkeypatch: pytes
             writer.save(state, step)
     for step, state in enumerate(states):
         assert same(lc.load(path, step=step), state)
+
+
+def test_trees_as_jax_has_them(path: Path) -> None:
+    """Parameters and optax's moments as dicts of arrays: moments are found by their names, and are contexts for each other."""
+    run = AdamW({"dense/kernel": (300, 250), "dense/bias": (250,), "out/kernel": (250, 300)})
+    tree = {"dense": {"kernel": "dense/kernel", "bias": "dense/bias"}, "out": {"kernel": "out/kernel"}}
+
+    def grown(value: Any, leaf: Any) -> Any:
+        return {key: grown(child, leaf) for key, child in value.items()} if isinstance(value, dict) else leaf(value).copy()
+
+    states = []
+    for _ in range(3):
+        run.step()
+        moments = {key: grown(tree, lambda name, k=k: run.moments[name][k]) for k, key in enumerate(("mu", "nu"))}
+        opt_state = ({"count": np.int32(run.count), **moments}, {})
+        half = grown(tree, lambda name: run.weights[name].astype(ml_dtypes.bfloat16))
+        states.append({"params": grown(tree, run.weights.__getitem__), "opt": {"adam": opt_state[0], "rest": opt_state[1]}, "half": half})
+    save_all(path, states)
+    for i, state in enumerate(states):
+        assert same(lc.load(path, step=i + 1), state)
+    with lc.CheckpointReader(path) as reader:
+        rows = reader.describe(2)
+    large = [row for row in rows if "params/dense/kernel" in row["arrays"]]
+    assert large[0]["arrays"] == ["params/dense/kernel", "opt/adam/mu/dense/kernel", "opt/adam/nu/dense/kernel", "half/dense/kernel"]
+    assert all("weight shares of the direction" in method and "copy cast" in method for method in large[0]["methods"])
+
+
+def test_flat_shards(path: Path) -> None:
+    """One long vector a process, as FSDP's flat parameters: in frames, with its moments, replayed."""
+    run = AdamW({"_flat_param": (400_003,)})
+    states = []
+    for _ in range(2):
+        run.step()
+        states.append(run.state())
+    first, second = save_all(path, states)
+    assert second - first < 0.45 * first
+    assert same(lc.load(path, names=["model/_flat_param"])["model/_flat_param"], states[1]["model"]["_flat_param"])
