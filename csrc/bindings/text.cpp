@@ -1,8 +1,10 @@
 // The coders of the bytes codec, on anything with the buffer protocol.
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "entropy/error.h"
 #include "text/bwt.h"
 #include "text/byte_coder.h"
+#include "text/repeats.h"
 #include "text/rewriting.h"
 #include "text/sorted_block.h"
 
@@ -34,14 +36,14 @@ void bind_text(py::module_ &m) {
             },
             py::arg("stream"), py::arg("out"), "Fill `out` from such a stream; CorruptDataError if it is none.");
     const auto make = [](auto make_coder) {
-        return [make_coder](const py::buffer &primer) {
+        return [make_coder](const py::buffer &primer, bool binary) {
             const ByteView in(primer);
-            return make_coder({in.data(), in.size()});
+            return make_coder({in.data(), in.size()}, binary ? text::Content::binary : text::Content::text);
         };
     };
-    m.def("mixed_coder", make(text::make_mixed_coder), py::arg("primer") = py::bytes(),
+    m.def("mixed_coder", make(text::make_mixed_coder), py::arg("primer") = py::bytes(), py::arg("binary") = false,
           "The coder of level `high`, with a model that knows `primer`.");
-    m.def("wide_coder", make(text::make_wide_coder), py::arg("primer") = py::bytes(),
+    m.def("wide_coder", make(text::make_wide_coder), py::arg("primer") = py::bytes(), py::arg("binary") = false,
           "The coder of level `max`, with a model that knows `primer`.");
     m.def(
         "choose_rewriting",
@@ -68,6 +70,30 @@ void bind_text(py::module_ &m) {
     m.def("rewrite", in_place(text::rewrite), py::arg("code"), py::arg("raw"), "Rewrite in place.");
     m.def("restore_rewritten", in_place(text::restore), py::arg("code"), py::arg("raw"),
           "Undo a rewriting in place; CorruptDataError if there is no such one.");
+    m.def(
+        "remove_repeats",
+        [](const py::buffer &raw, size_t shortest) {
+            const ByteView in(raw);
+            if (shortest < text::kShortestCopy || in.size() > text::kMaxBwtBytes)
+                throw std::invalid_argument("repeats of at least 24 bytes are taken out of at most 16 MiB");
+            std::vector<uint8_t> form;
+            {
+                const py::gil_scoped_release release;
+                form = text::remove_repeats({in.data(), in.size()}, shortest);
+            }
+            return py::bytes(reinterpret_cast<const char *>(form.data()), form.size());
+        },
+        py::arg("raw"), py::arg("shortest"), "The form without long repeats (codecs/bytes/FORMAT.md).");
+    m.def(
+        "restore_repeats",
+        [](const py::buffer &form, size_t shortest, const py::buffer &out) {
+            const ByteView in(form);
+            const WritableByteView raw(out);
+            const py::gil_scoped_release release;
+            if (shortest < text::kShortestCopy) throw CorruptData("repeats that are too short");
+            text::restore_repeats({in.data(), in.size()}, shortest, {raw.data(), raw.size()});
+        },
+        py::arg("form"), py::arg("shortest"), py::arg("out"), "Fill `out` from such a form; CorruptDataError if it is none.");
     m.def(
         "encode_sorted",
         [](const py::buffer &raw) {

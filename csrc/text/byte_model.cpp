@@ -4,8 +4,8 @@
 
 namespace laconic::text {
 
-std::unique_ptr<ByteCoder> make_mixed_coder(std::span<const uint8_t> primer) {
-    return std::make_unique<PrimedCoder<mixed::ByteModel>>(primer);
+std::unique_ptr<ByteCoder> make_mixed_coder(std::span<const uint8_t> primer, Content content) {
+    return std::make_unique<PrimedCoder<mixed::ByteModel>>(primer, content);
 }
 
 }  // namespace laconic::text

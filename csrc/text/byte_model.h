@@ -13,6 +13,7 @@
 #include "mixing/mixer.h"
 #include "mixing/probability.h"
 #include "mixing/sse_map.h"
+#include "text/byte_coder.h"
 
 namespace laconic::text {
 
@@ -37,8 +38,9 @@ template <class Kernel>
 class ByteModel {
 public:
     // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
-    ByteModel(size_t capacity, unsigned bits)
-        : past_(capacity),
+    ByteModel(size_t capacity, unsigned bits, Content content)
+        : text_content_(content == Content::text),
+          past_(capacity),
           slots_(std::min(bits - 1, kMostSlotBits)),
           order1_(size_t{1} << 16),
           fast1_(size_t{1} << 16),
@@ -71,7 +73,7 @@ public:
         const size_t known = contexts_.known(kOrders), strength = std::max(long_match_.strength(), short_match_.strength());
         mixers_.select(0, strength * 8 + known);
         mixers_.select(1, last_ * 8 + static_cast<size_t>(bits_));
-        mixers_.select(2, word_class_ * 256 + partial_);
+        mixers_.select(2, place_class_ * 256 + partial_);
         mixers_.select(3, expected_);
         mixers_.select_final(0, known * 256 + partial_);
         const int logit = mixers_.mix();
@@ -164,9 +166,9 @@ private:
             order(3),
             order(4),
             order(5),
-            order(8),
-            word << 8 | b1,
-            (word << 24 ^ ahead_text_.previous) << 8 | b1,
+            text_content_ ? order(8) : (order(4) & 0xff0000ff) | order(8) >> 56 << 16,
+            text_content_ ? word << 8 | b1 : order(3) & 0xff00ff,
+            text_content_ ? (word << 24 ^ ahead_text_.previous) << 8 | b1 : order(4) >> 16,
             order(3) >> 8,
             uint64_t{f1} << 8 | b1,
             uint64_t{follow2_[pair]} << 16,
@@ -202,7 +204,11 @@ private:
         sse_hash_ = ahead_sse_;
         partial_ = node_ = 1;
         bits_ = 0;
-        word_class_ = text_.letter ? std::min(text_.length, 5u) - 1 : last_ == ' ' ? 5 : last_ - '0' < 10u ? 6 : 7;
+        place_class_ = !text_content_      ? past_.size() & 7
+                       : text_.letter      ? std::min(text_.length, 5u) - 1
+                       : last_ == ' '      ? 5
+                       : last_ - '0' < 10u ? 6
+                                           : 7;
         for (size_t i = 0; i < kContexts; ++i) contexts_.select(i, slots_.find(hash_[i]).histories);
         const unsigned expected = long_match_.expected_byte();
         expected_ = expected != 0 ? expected : 256 + past_.back(2);
@@ -210,6 +216,7 @@ private:
         rate_ = 16 + static_cast<int32_t>((400u << 14) / ((1u << 14) + past_.size()));
     }
 
+    bool text_content_;
     Past past_;
     HashedSlots slots_;
     ContextSet<kContexts> contexts_;
@@ -224,7 +231,7 @@ private:
     std::array<uint32_t, kContexts> hash_{}, hash2nd_{};
     Words text_, ahead_text_;
     uint32_t last_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
-    size_t word_class_ = 0, expected_ = 256;
+    size_t place_class_ = 0, expected_ = 256;
     unsigned partial_ = 1, node_ = 1, second_ = 0;
     uint8_t ahead_ = 0;
     int bits_ = 0;

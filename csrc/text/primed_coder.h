@@ -1,8 +1,8 @@
 // Codes bytes bit by bit, from the top bit, with an adaptive model that may have learned a primer before: what a model knows of
 // text in general is worth most where the input is short.
 //
-// `Model<Kernel>(capacity, bits)` codes up to `capacity` bytes with tables of about 2^bits lines; a copy that was told to
-// resume() goes on where the original stood.
+// `Model<Kernel>(capacity, bits, content)` codes up to `capacity` bytes with tables of about 2^bits lines; a copy that was told
+// to resume() goes on where the original stood.
 #pragma once
 
 #include <algorithm>
@@ -85,7 +85,7 @@ struct Avx2Run {
 template <template <class> class Model>
 class PrimedCoder final : public ByteCoder {
 public:
-    explicit PrimedCoder(std::span<const uint8_t> primer) : primer_(primer.begin(), primer.end()) {
+    PrimedCoder(std::span<const uint8_t> primer, Content content) : primer_(primer.begin(), primer.end()), content_(content) {
         if (primer.size() >= kMostMixedBytes) throw std::invalid_argument("a primer has less than 16 MiB");
     }
 
@@ -150,7 +150,7 @@ private:
     template <class Runner, class M, class Use>
     void start_with(Primed<M> &primed, size_t size, unsigned bits, Use &use) const {
         const auto fresh = [&](size_t capacity) {
-            auto model = std::make_unique<M>(primer_.size() + capacity, bits);
+            auto model = std::make_unique<M>(primer_.size() + capacity, bits, content_);
             Runner::learn(*model, primer_);
             return model;
         };
@@ -162,6 +162,7 @@ private:
     }
 
     std::vector<uint8_t> primer_;
+    Content content_;
     mutable Primed<Model<mixing::ScalarKernel>> scalar_;
 #if defined(LACONIC_X86)
     mutable Primed<Model<mixing::Avx2Kernel>> avx2_;

@@ -4,8 +4,8 @@
 
 namespace laconic::text {
 
-std::unique_ptr<ByteCoder> make_wide_coder(std::span<const uint8_t> primer) {
-    return std::make_unique<PrimedCoder<wide::WideModel>>(primer);
+std::unique_ptr<ByteCoder> make_wide_coder(std::span<const uint8_t> primer, Content content) {
+    return std::make_unique<PrimedCoder<wide::WideModel>>(primer, content);
 }
 
 }  // namespace laconic::text

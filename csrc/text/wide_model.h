@@ -40,7 +40,7 @@ template <class Kernel>
 class WideModel {
 public:
     // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
-    WideModel(size_t capacity, unsigned bits)
+    WideModel(size_t capacity, unsigned bits, Content content)
         : past_(capacity),
           slots_(bits),
           order1_(size_t{1} << 16),
@@ -48,7 +48,7 @@ public:
           matches_{MatchModel(24, bits - 1), MatchModel(11, bits - 1), MatchModel(5, bits - 1)},
           mixers_({16 * 16, 256 * 8, 8 * 256, 512, 256, 4096, 2048, 2048, 4096, 2048, 2048, 2048, 256, 2048, 2048, 2048},
                   {16 * 256, 256 * 8, 8 * 256, 16 * 8}, kFirstWeight, kLanes),
-          text_(),
+          text_(content),
           sse_order0_(256 * 16),
           sse_order2_(size_t{1} << kSseBits),
           sse_word_(size_t{1} << kSseBits) {
@@ -153,7 +153,7 @@ private:
         last_ = past_.back(1);
         text_.contexts(past_, hash_);
         for (size_t c = 0; c < kContexts; ++c) slots_.prefetch(hash_[c]);
-        word_class_ = text_.word_class();
+        word_class_ = text_.word_class(past_);
         unsigned expected = 0;
         for (const MatchModel &m : matches_)
             if (expected == 0) expected = m.expected_byte();

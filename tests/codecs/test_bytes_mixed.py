@@ -27,13 +27,18 @@ TEXTS = {0: "2d06800538d394c2", 1: "efb1982cd9008c2e", 2: "0d1459dc49c0b964"}
 class Model(NamedTuple):
     plain: _core.ByteCoder
     primed: _core.ByteCoder
+    binary: _core.ByteCoder
     known: str
     level: str
 
 
 MODELS = {
-    "mixed": Model(_core.mixed_coder(), _core.mixed_coder(PRIMER), "0c8c1949cdbef44765acb1148e986cf8c8c395", "high"),
-    "wide": Model(_core.wide_coder(), _core.wide_coder(PRIMER), "0c8c96079061706788e5529ee7c56626d23b79", "max"),
+    "mixed": Model(
+        _core.mixed_coder(), _core.mixed_coder(PRIMER), _core.mixed_coder(binary=True), "0c8c1949cdbef44765acb1148e986cf8c8c395", "high"
+    ),
+    "wide": Model(
+        _core.wide_coder(), _core.wide_coder(PRIMER), _core.wide_coder(binary=True), "0c8c96079061706788e5529ee7c56626d23b79", "max"
+    ),
 }
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
@@ -48,22 +53,23 @@ def decode(coder: _core.ByteCoder, stream: bytes, size: int) -> bytes:
 @given(data=st.binary(max_size=400) | st.text(max_size=300).map(str.encode) | st.binary(min_size=1, max_size=4).map(lambda b: b * 90))
 @settings(max_examples=15, deadline=None)
 def test_round_trip(model: Model, data: bytes) -> None:
-    for coder in (model.plain, model.primed):
+    for coder in (model.plain, model.primed, model.binary):
         assert decode(coder, coder.encode(data), len(data)) == data
 
 
 @every_model
 @pytest.mark.parametrize("data", [TEXT, PAGES, bytes(3000), random.Random(5).randbytes(3000)], ids=["text", "pages", "zeros", "noise"])
 def test_every_instruction_set_gives_the_same_stream(model: Model, data: bytes) -> None:
-    best, streams, primed = _core.active_isa(), set(), set()
+    best, streams, primed, binary = _core.active_isa(), set(), set(), set()
     try:
         for isa in ("scalar", "avx2", "avx512")[: ("scalar", "avx2", "avx512").index(_core.best_isa()) + 1]:
             _core.set_isa(isa)
             streams.add(model.plain.encode(data))
+            binary.add(model.binary.encode(data))
             primed.add(model.primed.encode(data))
-        assert len(streams) == len(primed) == 1
+        assert len(streams) == len(primed) == len(binary) == 1
         _core.set_isa("scalar")
-        for coder, stream in ((model.plain, *streams), (model.primed, *primed)):
+        for coder, stream in ((model.plain, *streams), (model.primed, *primed), (model.binary, *binary)):
             assert decode(coder, stream, len(data)) == data
     finally:
         _core.set_isa(best)

@@ -103,3 +103,26 @@ def test_rewritings_do_not_nest_and_do_not_end_early() -> None:
     for bad in (b"\6\1\0" + good, b"\6", b"\6\1", b"\6\1\0"):
         with pytest.raises(laconic.CorruptDataError):
             codec.decode(memoryview(bad), b"", 1, out, None)
+
+
+@pytest.mark.parametrize("level", ["high", "max"])
+def test_repeats_are_taken_out(level: str) -> None:
+    unit = random.Random(4).randbytes(700).hex().encode()
+    data = b"".join(unit + b"%d\n" % n for n in range(60))
+    payload = codec.encode(memoryview(data), b"", level, None)
+    assert payload is not None
+    assert codec.info(memoryview(payload), b"", 1, len(data))["method"] == "repeats"
+    assert laconic.decode(laconic.encode(data, level=level)) == data
+    out = memoryview(bytearray(len(data)))
+    size = int.from_bytes(payload[2:5], "little")
+    for bad in (
+        payload[:1] + b"\x17" + payload[2:],
+        payload[:2] + (size + 1).to_bytes(3, "little") + payload[5:],
+        payload[:2] + len(data).to_bytes(3, "little") + payload[5:],
+        payload[:2] + b"\0\0\0" + payload[5:],
+        payload[:5] + payload,
+        *(payload[:n] for n in range(1, 8)),
+        payload[:-1],
+    ):
+        with pytest.raises(laconic.CorruptDataError):
+            codec.decode(memoryview(bad), b"", 1, out, None)

@@ -376,7 +376,7 @@ def test_damage_is_noticed(name: str) -> None:
     bases = [[], [spec_reader.read((GOLDEN / "base.lac").read_bytes())]][name == "delta"]
     for way in WAYS:
         expected = {entry: (found.type, found.raw) for entry, found in way(whole, bases).items()}
-        for at in range(0, len(whole), max(7, len(whole) // 100)):
+        for at in range(WAYS.index(way), len(whole), max(7, len(whole) // 24)):  # each is decoded by slow Python
             data = whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
             try:
                 entries = way(data, bases)
