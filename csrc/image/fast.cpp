@@ -51,38 +51,54 @@ class RawBits {
 public:
     void put(unsigned value, unsigned count) {
         pending_ |= uint64_t{value} << filled_;
-        for (filled_ += count; filled_ >= 8; filled_ -= 8, pending_ >>= 8) bytes_.push_back(static_cast<uint8_t>(pending_));
+        filled_ += count;
+        if (filled_ < 32) return;
+        if (bytes_.size() - used_ < 4) bytes_.resize(2 * bytes_.size() + 4096);
+        for (size_t k = 0; k < 4; ++k) bytes_[used_ + k] = static_cast<uint8_t>(pending_ >> 8 * k);
+        used_ += 4;
+        pending_ >>= 32;
+        filled_ -= 32;
     }
     std::vector<uint8_t> finish() {
-        if (filled_ > 0) bytes_.push_back(static_cast<uint8_t>(pending_));
+        bytes_.resize(used_);
+        for (; filled_ > 0; filled_ -= std::min(filled_, 8u), pending_ >>= 8) bytes_.push_back(static_cast<uint8_t>(pending_));
         return std::move(bytes_);
     }
 
 private:
     std::vector<uint8_t> bytes_;
+    size_t used_ = 0;
     uint64_t pending_ = 0;
-    unsigned filled_ = 0;
+    unsigned filled_ = 0;  // below 32
 };
 
 class RawBitsReader {
 public:
     RawBitsReader(const uint8_t *data, size_t size) : p_(data), end_(data + size) {}
     unsigned get(unsigned count) {
-        while (filled_ < count) {
-            if (p_ == end_) throw CorruptData("image: the low bits are cut off");
-            pending_ |= uint64_t{*p_++} << filled_;
-            filled_ += 8;
-        }
+        if (filled_ < count) refill(count);
         const auto value = static_cast<unsigned>(pending_ & ((uint64_t{1} << count) - 1));
         pending_ >>= count;
         filled_ -= count;
         return value;
     }
     void finish() const {
-        if (p_ != end_ || pending_ != 0) throw CorruptData("image: low bits are left");
+        if (p_ != end_ || filled_ >= 8 || pending_ != 0) throw CorruptData("image: low bits are left");
     }
 
 private:
+    void refill(unsigned count) {
+        if (end_ - p_ >= 4) {
+            for (unsigned k = 0; k < 4; ++k) pending_ |= uint64_t{*p_++} << (filled_ + 8 * k);
+            filled_ += 32;
+            return;
+        }
+        for (; filled_ < count; filled_ += 8) {
+            if (p_ == end_) throw CorruptData("image: the low bits are cut off");
+            pending_ |= uint64_t{*p_++} << filled_;
+        }
+    }
+
     const uint8_t *p_, *end_;
     uint64_t pending_ = 0;
     unsigned filled_ = 0;
