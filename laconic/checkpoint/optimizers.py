@@ -22,6 +22,7 @@ SLOT_ROLES = {
 }  # fmt: skip
 SAMPLE = 1 << 12  # elements that orders of operations are tried on
 GOOD = 0.5  # share of them that must come out exactly
+ENOUGH = 0.999  # share from which no other order is tried: torch's unfused square root misses one in 10,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +190,6 @@ def _best(
             share = float(np.mean(out == want)) if len(want) else 0.0
             if share > best[0]:
                 best = (share, scalars, order)
+            if share > ENOUGH:
+                return best
     return best

@@ -85,7 +85,7 @@ class CheckpointWriter:
             finally:
                 stream.close()
             self._saved = saved
-            if self._scratch is not None:
+            if self._scratch is not None and saved.info.chain + 1 < self._key_every:  # else the next one is a key step
                 self._scratch.hold(snapshot, saved)
             return saved.info
         finally:
