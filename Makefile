@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 JOBS ?= 2
+# numpy's products on one thread: several processes run at once, and threads that wait for each other spin.
+export OPENBLAS_NUM_THREADS ?= 1
 BUILD_NEEDS := scikit-build-core pybind11 ninja cmake
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc laconic codecs entropy models -type f \( -name '*.py' -o -name '*.cpp' -o -name '*.h' -o -name '*.inc' \) 2>/dev/null)
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import demo_objects
 from bench.codec import Codec, Source
 from bench.kinds import kinds
 from bench.laconic_codec import Laconic, kind_of
@@ -31,27 +32,28 @@ def main(argv: list[str] | None = None) -> int:
     codec = Laconic(arguments.level, by_path=True)
 
     with tempfile.TemporaryDirectory(prefix="laconic-demo-") as scratch:
-        files = arguments.files or _examples(Path(scratch))
-        lines = [_line(codec, path, Path(scratch)) for path in files]
+        files = arguments.files
+        lines = [_line(codec, path, Path(scratch)) for path in files] if files else _examples(codec, Path(scratch))
     _print_table(lines)
     return 0 if all(line[-1] == "yes" for line in lines) else 1
 
 
-def _examples(scratch: Path) -> list[Path]:
-    """Files of this machine (Python's own sources, a numpy binary) and small models trained on the spot."""
-    print("No files given: Python's own sources, a numpy binary, and a small model trained here and now.")
+def _examples(codec: Laconic, scratch: Path) -> list[tuple[str, ...]]:
+    """Files of this machine (Python's own sources, a numpy binary), and models, a cache and checkpoints made on the spot."""
+    print("No files given: Python's own sources, a numpy binary, and two small models trained here and now.")
     makers = [module.examples for module in kinds().values() if hasattr(module, "examples")]
-    return [path for examples in makers for path in examples(scratch)]
+    lines = [_line(codec, path, scratch) for examples in makers for path in examples(scratch)]
+    return lines + [_line(objects, path, scratch, kind) for kind, objects, path in demo_objects.examples(scratch, codec.level)]
 
 
-def _line(codec: Laconic, path: Path, scratch: Path) -> tuple[str, ...]:
+def _line(codec: Codec, path: Path, scratch: Path, kind: str = "") -> tuple[str, ...]:
     source = Source(path)
     row = measure(codec, source, repeat=3)
     part = scratch / "part"
     part.write_bytes(source.data[:COMPARED_BYTES])
     whole = len(source.data) <= COMPARED_BYTES
     return (
-        kind_of(codec.encode(path)[0]),
+        kind or kind_of(codec.encode(codec.prepare(source))[0]),
         path.name,
         f"{row['raw_bytes']:,}",
         f"{row['stored_bytes']:,}",

@@ -10,6 +10,7 @@ constant   one symbol
 run        one dominant symbol: the gaps between the others, and the others, as blocks
 A          rANS, 16-bit states, 256 lanes, 8-bit tables held in registers: the fastest
 B          rANS, 32-bit states, 32 lanes, tables of 10 to 14 bits: the smallest of the static
+segments   A or B with a table for each part of the block whose statistics differ, on request
 ========== ==================================================================================
 
 rANS is from J. Duda, arXiv 1311.2540; interleaved lanes are from F. Giesen, arXiv 1402.3392. The same
@@ -45,7 +46,9 @@ def _as_bytes(symbols: npt.ArrayLike) -> Bytes:
     return np.ascontiguousarray(array).view(np.uint8).reshape(-1)
 
 
-def encode_block(symbols: npt.ArrayLike, *, profile: Profile = "auto", precision: int = 0, prefer_speed: bool = False) -> bytes:
+def encode_block(
+    symbols: npt.ArrayLike, *, profile: Profile = "auto", precision: int = 0, prefer_speed: bool = False, segments: bool = False
+) -> bytes:
     """One block of up to 2**24 byte symbols.
 
     symbols: uint8, int8 or bool, any shape (coded in C order).
@@ -53,6 +56,8 @@ def encode_block(symbols: npt.ArrayLike, *, profile: Profile = "auto", precision
         they can code the symbols in less than raw.
     precision: of profile B's table, 10 to 14 bits; 0 = by the block's size.
     prefer_speed: "auto" takes A where it costs no more than 1/24 over B.
+    segments: "auto" may give parts of the block, from 32,768 symbols on,
+        tables of their own, where that is smaller.
     Raises TypeError for other dtypes and ValueError for more symbols or another precision.
 
     >>> import numpy as np
@@ -61,7 +66,7 @@ def encode_block(symbols: npt.ArrayLike, *, profile: Profile = "auto", precision
     >>> len(block), bool((decode_block(block, 10_000) == symbols).all())
     (2985, True)
     """
-    block: bytes = _core.encode_block(_as_bytes(symbols), profile, precision, prefer_speed)
+    block: bytes = _core.encode_block(_as_bytes(symbols), profile, precision, prefer_speed, segments)
     return block
 
 
@@ -79,7 +84,7 @@ def decode_block(data: bytes | bytearray | memoryview, n: int, *, out: Bytes | N
 
 
 def block_form(data: bytes | bytearray | memoryview) -> str:
-    """The form of a block: "raw", "constant", "run", "A" or "B"."""
+    """The form of a block: "raw", "constant", "run", "A", "B", "A segments" or "B segments"."""
     form: str = _core.block_form(data)
     return form
 
@@ -91,6 +96,7 @@ def encode_blocks(
     profile: Profile = "auto",
     precision: int = 0,
     prefer_speed: bool = False,
+    segments: bool = False,
     jobs: int = 1,
 ) -> bytes:
     """Any number of byte symbols, as blocks of `block` symbols each.
@@ -109,7 +115,7 @@ def encode_blocks(
     array = _as_bytes(symbols)
 
     def encode(start: int) -> bytes:
-        part: bytes = _core.encode_block(array[start : start + block], profile, precision, prefer_speed)
+        part: bytes = _core.encode_block(array[start : start + block], profile, precision, prefer_speed, segments)
         return part
 
     parts = list(_map(encode, range(0, array.size, block), jobs))

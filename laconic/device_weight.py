@@ -73,7 +73,7 @@ class DeviceWeight:
                 decoded.check()
             return torch.as_tensor(decoded.symbols, device=self.data.device)
         out = np.empty(self.nbytes, np.uint8)
-        _core.decode_blocks(self.data.numpy(), self._sizes, self._counts, out)  # type: ignore[arg-type]
+        _core.decode_blocks(self.data.numpy(), self._sizes, self._counts, out)
         return torch.from_numpy(out)
 
     def __deepcopy__(self, memo: Any) -> DeviceWeight:

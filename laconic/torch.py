@@ -133,17 +133,17 @@ class _Compressed(nn.Module):
         changed = fn(weight)
         if changed.dtype != weight.dtype or changed.device != weight.device:
             self._coded = _code(changed, self._level)
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)
 
 
-class CompressedLinear(_Compressed, nn.Linear):  # type: ignore[override]
+class CompressedLinear(_Compressed, nn.Linear):
     """`nn.Linear` with its weight compressed."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.linear(input, self._for_use(input), self.bias)
 
 
-class CompressedEmbedding(_Compressed, nn.Embedding):  # type: ignore[override]
+class CompressedEmbedding(_Compressed, nn.Embedding):
     """`nn.Embedding` with its weight compressed; decodes the rows that are looked up."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ INDEX = ".safetensors.index.json"
 
 
 @register_quantization_config(METHOD)
-class LaconicConfig(QuantizationConfigMixin):  # type: ignore[misc]
+class LaconicConfig(QuantizationConfigMixin):
     """The `quantization_config` of a compressed folder. `params`: last parts of the names of compressed tensors ("weight")."""
 
     def __init__(self, params: list[str] | None = None, **_: Any) -> None:
@@ -57,7 +57,7 @@ class LaconicConfig(QuantizationConfigMixin):  # type: ignore[misc]
 
 
 @register_quantizer(METHOD)
-class LaconicQuantizer(HfQuantizer):  # type: ignore[misc]
+class LaconicQuantizer(HfQuantizer):
     """Tells transformers which tensors are to be decoded while it loads them."""
 
     requires_calibration = False
@@ -77,7 +77,7 @@ class LaconicQuantizer(HfQuantizer):  # type: ignore[misc]
         return True
 
 
-class Decode(ConversionOps):  # type: ignore[misc]
+class Decode(ConversionOps):
     """Coded bytes to the weight, in the dtype of the parameter that it becomes."""
 
     def __init__(self, hf_quantizer: LaconicQuantizer) -> None:
@@ -99,7 +99,7 @@ class Decode(ConversionOps):  # type: ignore[misc]
         return _Same()
 
 
-class _Same(ConversionOps):  # type: ignore[misc]
+class _Same(ConversionOps):
     """Plain tensors under their plain names: a model that was loaded is saved as any other."""
 
     def convert(self, input_dict: dict[str, Any], source_patterns: list[str], target_patterns: list[str], **options: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class _Same(ConversionOps):  # type: ignore[misc]
 
 
 def _decoded(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    weight = laconic.decode(memoryview(tensor.cpu().numpy()))  # type: ignore[arg-type]
+    weight = laconic.decode(memoryview(tensor.cpu().numpy()))
     if not isinstance(weight, torch.Tensor):
         raise laconic.CorruptDataError("a compressed weight that is no tensor")
     return weight.to(device=tensor.device, dtype=dtype if weight.is_floating_point() else None)

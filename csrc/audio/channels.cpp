@@ -18,7 +18,7 @@ uint64_t rough_bits(const int32_t *x, size_t n) {
     uint64_t bits = 0;
     for (size_t i = 2; i < n; ++i) {
         const uint32_t d = static_cast<uint32_t>(x[i]) - 2 * static_cast<uint32_t>(x[i - 1]) + static_cast<uint32_t>(x[i - 2]);
-        bits += static_cast<uint64_t>(std::bit_width(zigzag(static_cast<int32_t>(d))));
+        bits += static_cast<uint64_t>(std::bit_width(entropy::zigzag(static_cast<int32_t>(d))));
     }
     return bits;
 }
@@ -71,8 +71,8 @@ bool try_map(int32_t *x, size_t n, int32_t low, int32_t high, Channel &channel) 
 }
 
 // The distances between neighbouring values, minus 1, as varints in an entropy block.
-void write_map(const std::vector<int32_t> &map, ByteWriter &out) {
-    ByteWriter gaps;
+void write_map(const std::vector<int32_t> &map, entropy::ByteWriter &out) {
+    entropy::ByteWriter gaps;
     for (size_t k = 1; k < map.size(); ++k) gaps.put_varint(static_cast<size_t>(int64_t{map[k]} - map[k - 1] - 1));
     const std::vector<uint8_t> bytes = gaps.take();
     std::vector<uint8_t> block(entropy::block_bound(bytes.size()));
@@ -82,14 +82,14 @@ void write_map(const std::vector<int32_t> &map, ByteWriter &out) {
     out.put_sized(block);
 }
 
-std::vector<int32_t> read_map(ByteReader &in, size_t length) {
+std::vector<int32_t> read_map(entropy::ByteReader &in, size_t length) {
     std::vector<int32_t> map{in.get_signed()};
     const size_t count = in.get_varint();
     if (count == 0 || count > 5 * length) throw CorruptData("audio: a map of values is larger than its samples");
     std::vector<uint8_t> bytes(count);
-    const ByteReader block = in.get_sized();
+    const entropy::ByteReader block = in.get_sized();
     entropy::decode_block(block.position(), block.remaining(), bytes.data(), count);
-    ByteReader gaps(bytes.data(), count);
+    entropy::ByteReader gaps(bytes.data(), count);
     while (gaps.remaining() > 0) {
         const size_t gap = gaps.get_varint();
         const int64_t value = int64_t{map.back()} + 1 + static_cast<int64_t>(gap);
@@ -101,7 +101,7 @@ std::vector<int32_t> read_map(ByteReader &in, size_t length) {
 
 }  // namespace
 
-std::vector<Channel> simplify_channels(Planes &planes, ByteWriter &out) {
+std::vector<Channel> simplify_channels(Planes &planes, entropy::ByteWriter &out) {
     const size_t n = planes.length();
     std::vector<Channel> channels(planes.channels());
     // Copies are of the original samples, so they are found before any plane is changed.
@@ -145,7 +145,7 @@ std::vector<Channel> simplify_channels(Planes &planes, ByteWriter &out) {
     return channels;
 }
 
-std::vector<Channel> read_channels(size_t count, size_t length, ByteReader &in) {
+std::vector<Channel> read_channels(size_t count, size_t length, entropy::ByteReader &in) {
     std::vector<Channel> channels(count);
     for (size_t c = 0; c < count; ++c) {
         Channel &channel = channels[c];

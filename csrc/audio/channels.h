@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "audio/bytes_io.h"
 #include "audio/samples.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::audio {
 
@@ -25,9 +25,9 @@ struct Channel {
 };
 
 // Simplifies the planes of coded channels in place; writes what restore needs.
-std::vector<Channel> simplify_channels(Planes &planes, ByteWriter &out);
+std::vector<Channel> simplify_channels(Planes &planes, entropy::ByteWriter &out);
 
-std::vector<Channel> read_channels(size_t channels, size_t length, ByteReader &in);
+std::vector<Channel> read_channels(size_t channels, size_t length, entropy::ByteReader &in);
 void restore_channels(const std::vector<Channel> &channels, Planes &planes);
 
 }  // namespace laconic::audio

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "audio/bytes_io.h"
 #include "audio/channels.h"
 #include "audio/lpc_stream.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::audio {
 namespace {
@@ -31,7 +31,7 @@ std::vector<uint8_t> encode_with(const uint8_t *raw, size_t size, const SampleFo
                                  const FloatScale &scale, Method method) {
     const size_t n = size / (format.width * channels);
     if (!can_adapt(channels, n)) method = Method::lpc;
-    ByteWriter out;
+    entropy::ByteWriter out;
     out.put(static_cast<uint8_t>(method));
     out.put_varint(channels);
     if (n > 0) {
@@ -78,7 +78,7 @@ std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const SampleF
 
 void decode_frame(const uint8_t *payload, size_t payload_size, const SampleFormat &format, uint8_t *raw, size_t size) {
     format.check();
-    ByteReader in(payload, payload_size);
+    entropy::ByteReader in(payload, payload_size);
     const auto method = static_cast<Method>(in.get());
     if (method != Method::lpc && method != Method::cascade) throw CorruptData("audio: no such method");
     const size_t channels = in.get_varint();
@@ -108,7 +108,7 @@ void decode_frame(const uint8_t *payload, size_t payload_size, const SampleForma
 }
 
 FrameReport inspect_frame(const uint8_t *payload, size_t payload_size) {
-    ByteReader in(payload, payload_size);
+    entropy::ByteReader in(payload, payload_size);
     const auto method = static_cast<Method>(in.get());
     return {method, in.get_varint()};
 }

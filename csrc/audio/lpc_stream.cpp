@@ -61,10 +61,10 @@ void write_predictor(const Predictor &p, entropy::BitWriter &bits) {
     for (size_t first = 0; first < p.order; first += kGroup) {
         const size_t last = std::min<size_t>(first + kGroup, p.order);
         uint32_t any = 0;
-        for (size_t k = first; k < last; ++k) any |= zigzag(p.coefficients[k]);
+        for (size_t k = first; k < last; ++k) any |= entropy::zigzag(p.coefficients[k]);
         const auto width = static_cast<unsigned>(std::bit_width(any));
         bits.put(width, 4);
-        for (size_t k = first; k < last; ++k) bits.put(zigzag(p.coefficients[k]), width);
+        for (size_t k = first; k < last; ++k) bits.put(entropy::zigzag(p.coefficients[k]), width);
     }
 }
 
@@ -77,7 +77,8 @@ Predictor read_predictor(entropy::BitReader &bits) {
     if (p.shift > kMaxLpcShift) throw CorruptData("audio: a predictor's shift is too high");
     for (size_t first = 0; first < p.order; first += kGroup) {
         const unsigned width = bits.get(4);
-        for (size_t k = first; k < std::min<size_t>(first + kGroup, p.order); ++k) p.coefficients[k] = unzigzag(bits.get(width));
+        for (size_t k = first; k < std::min<size_t>(first + kGroup, p.order); ++k)
+            p.coefficients[k] = entropy::unzigzag(bits.get(width));
     }
     return p;
 }
@@ -168,7 +169,7 @@ Plan make_plan(const std::vector<int32_t *> &channels, size_t n, Residuals stage
 
 }  // namespace
 
-void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteWriter &out) {
+void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, entropy::ByteWriter &out) {
     const size_t count = channels.size();
     std::vector<std::vector<int32_t>> residuals(count, std::vector<int32_t>(n));
     const auto pair_memory = std::make_unique<Pair>();
@@ -206,12 +207,12 @@ void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stag
     stage == Residuals::rans ? encode_residuals(pointers, n, out) : encode_adaptive(pointers, n, out);
 }
 
-void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteReader &in) {
+void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, entropy::ByteReader &in) {
     const size_t count = channels.size();
     const unsigned block_bits = in.get();
     if (block_bits < kMinBlockBits || block_bits > kMaxBlockBits) throw CorruptData("audio: a block's length leaves its range");
     const size_t block = size_t{1} << block_bits;
-    const ByteReader side_info = in.get_sized();
+    const entropy::ByteReader side_info = in.get_sized();
     entropy::BitReader bits(side_info.position(), side_info.remaining());
     stage == Residuals::rans ? decode_residuals(channels, n, in) : decode_adaptive(channels, n, in);
     const auto pair_memory = std::make_unique<Pair>();

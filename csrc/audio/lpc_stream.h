@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "audio/bytes_io.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::audio {
 
@@ -12,7 +12,7 @@ namespace laconic::audio {
 enum class Residuals { rans, adaptive };
 
 // channels: n samples each, n >= 1.
-void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteWriter &out);
-void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, ByteReader &in);
+void encode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, entropy::ByteWriter &out);
+void decode_lpc(const std::vector<int32_t *> &channels, size_t n, Residuals stage, entropy::ByteReader &in);
 
 }  // namespace laconic::audio

@@ -41,7 +41,7 @@ void run(std::vector<std::unique_ptr<Voice>> &voices, size_t n, Code &&code) {
 
 }  // namespace
 
-void encode_adaptive(const std::vector<const int32_t *> &channels, size_t n, ByteWriter &out) {
+void encode_adaptive(const std::vector<const int32_t *> &channels, size_t n, entropy::ByteWriter &out) {
     std::vector<std::unique_ptr<Voice>> voices;
     for (const int32_t *x : channels) {
         const int scale = scale_of(x, n);
@@ -57,14 +57,14 @@ void encode_adaptive(const std::vector<const int32_t *> &channels, size_t n, Byt
     out.put_sized(coder.finish());
 }
 
-void decode_adaptive(const std::vector<int32_t *> &channels, size_t n, ByteReader &in) {
+void decode_adaptive(const std::vector<int32_t *> &channels, size_t n, entropy::ByteReader &in) {
     std::vector<std::unique_ptr<Voice>> voices;
     for (size_t c = 0; c < channels.size(); ++c) {
         const uint8_t scale = in.get();
         if (scale > kMaxScale - kMinScale) throw CorruptData("audio: a scale of the filters leaves its range");
         voices.push_back(std::make_unique<Voice>(int{scale} + kMinScale));
     }
-    const ByteReader bits = in.get_sized();
+    const entropy::ByteReader bits = in.get_sized();
     BinaryDecoder coder(std::span(bits.position(), bits.remaining()));
     run(voices, n, [&](size_t c, size_t i, int32_t prediction) {
         const int32_t error = voices[c]->model.decode(coder);

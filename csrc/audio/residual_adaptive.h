@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "audio/bytes_io.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::audio {
 
 // channels: n values each.
-void encode_adaptive(const std::vector<const int32_t *> &channels, size_t n, ByteWriter &out);
-void decode_adaptive(const std::vector<int32_t *> &channels, size_t n, ByteReader &in);
+void encode_adaptive(const std::vector<const int32_t *> &channels, size_t n, entropy::ByteWriter &out);
+void decode_adaptive(const std::vector<int32_t *> &channels, size_t n, entropy::ByteReader &in);
 
 }  // namespace laconic::audio

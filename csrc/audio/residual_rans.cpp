@@ -79,7 +79,7 @@ private:
 
 }  // namespace
 
-void encode_residuals(const std::vector<const int32_t *> &channels, size_t n, ByteWriter &out) {
+void encode_residuals(const std::vector<const int32_t *> &channels, size_t n, entropy::ByteWriter &out) {
     const size_t runs = (n + kRun - 1) / kRun;
     std::vector<uint8_t> deltas(runs * channels.size()), tokens(n * channels.size());
     std::vector<uint16_t> tables(n * channels.size());
@@ -91,9 +91,9 @@ void encode_residuals(const std::vector<const int32_t *> &channels, size_t n, By
             const size_t m = std::min(kRun, n - first);
             uint32_t z[kRun];
             uint64_t sum = 0;
-            for (size_t i = 0; i < m; ++i) sum += z[i] = zigzag(x[first + i]);
+            for (size_t i = 0; i < m; ++i) sum += z[i] = entropy::zigzag(x[first + i]);
             const unsigned scale = class_of(sum);
-            deltas[run++] = static_cast<uint8_t>(zigzag(static_cast<int32_t>(scale) - static_cast<int32_t>(before)));
+            deltas[run++] = static_cast<uint8_t>(entropy::zigzag(static_cast<int32_t>(scale) - static_cast<int32_t>(before)));
             before = scale;
             if (scale == 0) continue;
             const unsigned shift = low_bits_of(scale);
@@ -111,10 +111,10 @@ void encode_residuals(const std::vector<const int32_t *> &channels, size_t n, By
     out.put_sized(low.take());
 }
 
-void decode_residuals(const std::vector<int32_t *> &channels, size_t n, ByteReader &in) {
+void decode_residuals(const std::vector<int32_t *> &channels, size_t n, entropy::ByteReader &in) {
     const size_t runs = (n + kRun - 1) / kRun;
     std::vector<uint8_t> classes(runs * channels.size()), tokens(n * channels.size());
-    const ByteReader block = in.get_sized();
+    const entropy::ByteReader block = in.get_sized();
     entropy::decode_block(block.position(), block.remaining(), classes.data(), classes.size());
 
     std::vector<uint16_t> tables(n * channels.size());
@@ -124,7 +124,7 @@ void decode_residuals(const std::vector<int32_t *> &channels, size_t n, ByteRead
         int32_t scale = 0;
         for (size_t r = 0; r < runs; ++r) {
             uint8_t &delta = classes[c * runs + r];
-            scale += unzigzag(delta);
+            scale += entropy::unzigzag(delta);
             if (scale < 0 || scale > kMaxClass) throw CorruptData("audio: a scale leaves its range");
             delta = static_cast<uint8_t>(scale);
             if (scale == 0) continue;
@@ -134,9 +134,9 @@ void decode_residuals(const std::vector<int32_t *> &channels, size_t n, ByteRead
             count += m;
         }
     }
-    const ByteReader coded = in.get_sized();
+    const entropy::ByteReader coded = in.get_sized();
     entropy::decode_fitted(coded.position(), coded.remaining(), tables.data(), tokens.data(), count);
-    const ByteReader bits = in.get_sized();
+    const entropy::ByteReader bits = in.get_sized();
     if (bits.remaining() != (low_bits + 7) / 8) throw CorruptData("audio: the low bits of the residuals are cut off");
     LowBitsReader low(bits.position(), bits.remaining());
 
@@ -151,9 +151,10 @@ void decode_residuals(const std::vector<int32_t *> &channels, size_t n, ByteRead
                 continue;
             }
             if (shift == 0)
-                for (size_t i = 0; i < m; ++i) x[i] = unzigzag(token[i]);
+                for (size_t i = 0; i < m; ++i) x[i] = entropy::unzigzag(token[i]);
             else
-                for (size_t i = 0; i < m; ++i) x[i] = unzigzag(static_cast<uint32_t>(token[i]) << shift | low.get(shift));
+                for (size_t i = 0; i < m; ++i)
+                    x[i] = entropy::unzigzag(static_cast<uint32_t>(token[i]) << shift | low.get(shift));
             token += m;
         }
     }

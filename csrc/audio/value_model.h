@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "audio/bytes_io.h"
 #include "entropy/binary_coder.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::audio {
 
@@ -36,10 +36,10 @@ public:
     ValueModel() : models_(kSets * kContexts * kNodes) {}
 
     void encode(BinaryEncoder &coder, int32_t value) {
-        code([&](bool bit, uint32_t p) { return coder.encode(bit, p), bit; }, zigzag(value));
+        code([&](bool bit, uint32_t p) { return coder.encode(bit, p), bit; }, entropy::zigzag(value));
     }
     int32_t decode(BinaryDecoder &coder) {
-        return unzigzag(code([&](bool, uint32_t p) { return coder.decode(p); }, 0));
+        return entropy::unzigzag(code([&](bool, uint32_t p) { return coder.decode(p); }, 0));
     }
 
 private:

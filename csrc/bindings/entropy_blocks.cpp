@@ -27,8 +27,8 @@ entropy::Profile parse_profile(const std::string &name) {
     throw std::invalid_argument("unknown profile '" + name + "' (auto, raw, run, A or B)");
 }
 
-py::bytes encode_block(const ByteArray &symbols, const std::string &profile, int precision, bool prefer_speed) {
-    const entropy::BlockOptions options{parse_profile(profile), precision, prefer_speed};
+py::bytes encode_block(const ByteArray &symbols, const std::string &profile, int precision, bool prefer_speed, bool segments) {
+    const entropy::BlockOptions options{parse_profile(profile), precision, prefer_speed, segments};
     const size_t n = static_cast<size_t>(symbols.size());
     const std::unique_ptr<uint8_t[]> out(new uint8_t[entropy::block_bound(n)]);
     size_t size;
@@ -79,7 +79,7 @@ std::string block_form(const py::buffer &data) {
 
 void bind_entropy_blocks(py::module_ &m) {
     m.def("encode_block", &encode_block, py::arg("symbols").noconvert(), py::arg("profile"), py::arg("precision"),
-          py::arg("prefer_speed"));
+          py::arg("prefer_speed"), py::arg("segments") = false);
     m.def("decode_block", &decode_block, py::arg("data"), py::arg("out").noconvert());
     m.def("decode_blocks", &decode_blocks, py::arg("data"), py::arg("sizes"), py::arg("counts"), py::arg("out").noconvert());
     m.def(

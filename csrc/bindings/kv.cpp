@@ -27,7 +27,7 @@ py::bytes encode_lossless(const py::buffer &raw, unsigned width, size_t channels
     const auto format = make_format(width, channels);
     if (groups < 2 || groups > kv::kMaxTables) throw std::invalid_argument("groups must be 2 to 64");
     const ByteView in(raw);
-    kv::Bytes payload;
+    std::vector<uint8_t> payload;
     {
         const py::gil_scoped_release release;
         payload = kv::encode_lossless(in.data(), in.size(), format, groups);
@@ -51,7 +51,7 @@ std::vector<T> to_vector(const Array<T> &array) {
     return {array.data(), array.data() + array.size()};
 }
 
-py::bytes to_bytes(const kv::Bytes &bytes) { return {reinterpret_cast<const char *>(bytes.data()), bytes.size()}; }
+py::bytes to_bytes(const std::vector<uint8_t> &bytes) { return {reinterpret_cast<const char *>(bytes.data()), bytes.size()}; }
 
 std::unique_ptr<kv::Quantiser> make_quantiser(size_t channels, const Array<float> &mean, const Array<float> &step, size_t block,
                                               const Array<float> &basis, const Array<uint8_t> &table_of, size_t head,
@@ -80,7 +80,7 @@ py::bytes quantise(const kv::Quantiser &quantiser, const py::buffer &raw, unsign
     const WritableByteView out(reconstructed);
     if (out.size() != in.size()) throw std::invalid_argument("the reconstruction has the size of the segment");
     const size_t rows = rows_of(quantiser, tables, element, in.size());
-    kv::Bytes payload;
+    std::vector<uint8_t> payload;
     {
         const py::gil_scoped_release release;
         payload = quantiser.encode(in.data(), rows, element, position, {first, last}, groups, tables, out.data());

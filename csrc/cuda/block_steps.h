@@ -28,6 +28,11 @@ struct Scratch {
     size_t stream;   // where it begins in the block
     size_t escapes;  // where the list of escapes begins
     size_t escape_count;
+    bool segmented;
+    size_t segments_left;
+    size_t segment_rows;   // where the rows of the next segment stand
+    size_t segment_table;  // and its table, in bits
+    size_t segment_n;      // symbols of the segment at hand
     bool failed;
 };
 
@@ -114,31 +119,78 @@ LACONIC_WARP_CODE size_t read_varint(const uint8_t *data, size_t size, size_t &p
     return 0;
 }
 
+// ---- segments ----
+
+constexpr unsigned kSegmentRow = 256;
+
+// Reads the rows and tables of all segments, to check them and to find their end, where `bits` stands afterwards. A block without
+// segments is one segment; its table is in the scratch from here on. False: damaged.
+LACONIC_WARP_CODE bool open_segments(Bits &bits, bool segmented, bool two_symbols, unsigned precision, size_t n,
+                                     Scratch &scratch) {
+    size_t position = 0, count = 1, left = n;
+    scratch.segmented = segmented;
+    if (segmented) {
+        count = read_varint(bits.data, bits.size, position, bits.failed);
+        if (count == 0) bits.failed = true;
+        scratch.segment_rows = position;
+        for (size_t k = 1; k < count && !bits.failed; ++k) {
+            const size_t rows = read_varint(bits.data, bits.size, position, bits.failed);
+            if (rows == 0 || rows >= (left + kSegmentRow - 1) / kSegmentRow) bits.failed = true;
+            left -= rows * kSegmentRow;
+        }
+    }
+    scratch.segments_left = count;
+    scratch.segment_table = bits.position = 8 * position;
+    for (size_t k = 0; k < count && !bits.failed; ++k) {
+        read_table(bits, precision, scratch);
+        for (unsigned s = 0; two_symbols && s < 256; ++s)
+            if (scratch.freqs[s] == 1u << precision) bits.failed = true;
+    }
+    return !bits.failed;
+}
+
+// On to the next segment of an opened block of which `left` symbols are left: segment_n and its slots, slot_of(freq, bias,
+// symbol).
+template <typename Warp, typename SlotOf>
+LACONIC_WARP_CODE void next_segment(const Warp &warp, const uint8_t *data, size_t size, unsigned precision, size_t left,
+                                    Scratch &scratch, SlotOf &&slot_of) {
+    warp.once([&] {
+        scratch.segment_n = left;
+        if (!scratch.segmented) return;
+        Bits bits{data, size, scratch.segment_table};
+        if (scratch.segments_left-- > 1)
+            scratch.segment_n = kSegmentRow * read_varint(data, size, scratch.segment_rows, bits.failed);
+        read_table(bits, precision, scratch);
+        scratch.segment_table = bits.position;
+    });
+    for (unsigned s = 0; s < 256; ++s)
+        warp.each([&](unsigned lane) {
+            for (uint32_t k = lane; k < scratch.freqs[s]; k += kWarp)
+                scratch.slots[scratch.starts[s] + k] = slot_of(scratch.freqs[s], k, s);
+        });
+    warp.sync();
+}
+
 // ---- profile B ----
 
 template <typename Warp>
 LACONIC_WARP_CODE Status decode_b(const Warp &warp, const uint8_t *data, size_t size, unsigned precision, unsigned lanes,
-                                  uint8_t *out, size_t n, Scratch &scratch) {
+                                  bool segmented, uint8_t *out, size_t n, Scratch &scratch) {
     using namespace entropy::rans_b;
     if (precision < 10 || precision > 14) return kCorrupt;
     if (precision > kMostPrecision) return kUnsupported;
     warp.once([&] {
         Bits bits{data, size};
-        read_table(bits, precision, scratch);
-        for (unsigned lane = 0; lane < lanes; ++lane) {
-            const unsigned below = bits.get(4) + 15;
-            scratch.states[lane] = 1u << below | bits.get(below);
+        if (open_segments(bits, segmented, false, precision, n, scratch)) {
+            for (unsigned lane = 0; lane < lanes; ++lane) {
+                const unsigned below = bits.get(4) + 15;
+                scratch.states[lane] = 1u << below | bits.get(below);
+            }
+            scratch.stream = bits.finish();
         }
-        scratch.stream = bits.finish();
         scratch.failed = bits.failed;
     });
     if (scratch.failed) return kCorrupt;
-    for (unsigned s = 0; s < 256; ++s)
-        warp.each([&](unsigned lane) {
-            for (uint32_t k = lane; k < scratch.freqs[s]; k += kWarp)
-                scratch.slots[scratch.starts[s] + k] = packed_slot(scratch.freqs[s], k, s);
-        });
-    warp.sync();
 
     const uint8_t *const stream = data + scratch.stream;
     const size_t words = (size - scratch.stream) / 2;
@@ -147,40 +199,57 @@ LACONIC_WARP_CODE Status decode_b(const Warp &warp, const uint8_t *data, size_t 
     typename Warp::template PerLane<uint32_t> x;
     warp.each([&](unsigned lane) { x[lane] = lane < lanes ? scratch.states[lane] : kStart; });
     size_t next = 0;
-    for (size_t row = 0; row < n; row += lanes) {
-        const auto active = [&](unsigned lane) { return lane < lanes && row + lane < n; };
-        warp.each([&](unsigned lane) {
-            if (!active(lane)) return;
-            const uint32_t slot = scratch.slots[x[lane] & slot_mask];
-            out[row + lane] = static_cast<uint8_t>(slot);
-            x[lane] = pop_packed(x[lane], slot, precision);
-        });
-        const uint32_t due = warp.ballot([&](unsigned lane) { return active(lane) && x[lane] < kStart; });
-        if (next + count_bits(due) > words) return kCorrupt;
-        warp.each([&](unsigned lane) {
-            if ((due >> lane & 1) == 0) return;
-            const size_t word = 2 * (next + rank_in(due, lane));
-            x[lane] = x[lane] << 16 | stream[word] | static_cast<uint32_t>(stream[word + 1]) << 8;
-        });
-        next += count_bits(due);
+    for (size_t row = 0; row < n;) {
+        next_segment(warp, data, size, precision, n - row, scratch,
+                     [](uint32_t freq, uint32_t bias, unsigned symbol) { return packed_slot(freq, bias, symbol); });
+        for (const size_t end = row + scratch.segment_n; row < end; row += lanes) {
+            const auto active = [&](unsigned lane) { return lane < lanes && row + lane < end; };
+            warp.each([&](unsigned lane) {
+                if (!active(lane)) return;
+                const uint32_t slot = scratch.slots[x[lane] & slot_mask];
+                out[row + lane] = static_cast<uint8_t>(slot);
+                x[lane] = pop_packed(x[lane], slot, precision);
+            });
+            const uint32_t due = warp.ballot([&](unsigned lane) { return active(lane) && x[lane] < kStart; });
+            if (next + count_bits(due) > words) return kCorrupt;
+            warp.each([&](unsigned lane) {
+                if ((due >> lane & 1) == 0) return;
+                const size_t word = 2 * (next + rank_in(due, lane));
+                x[lane] = x[lane] << 16 | stream[word] | static_cast<uint32_t>(stream[word + 1]) << 8;
+            });
+            next += count_bits(due);
+        }
     }
     if (next != words || warp.ballot([&](unsigned lane) { return x[lane] != kStart; }) != 0) return kCorrupt;
     return kOk;
 }
 
+// Two parts, which the host decodes in step, one after the other.
+template <typename Warp>
+LACONIC_WARP_CODE Status decode_b_segments(const Warp &warp, const uint8_t *data, size_t size, unsigned precision, uint8_t *out,
+                                           size_t n, Scratch &scratch) {
+    size_t first = 0;
+    bool failed = false;
+    const size_t first_bytes = read_varint(data, size, first, failed), first_n = n / (2 * kSegmentRow) * kSegmentRow;
+    if (failed || first_bytes > size - first) return kCorrupt;
+    const Status status = decode_b(warp, data + first, first_bytes, precision, kWarp, true, out, first_n, scratch);
+    if (status != kOk) return status;
+    return decode_b(warp, data + first + first_bytes, size - first - first_bytes, precision, kWarp, true, out + first_n,
+                    n - first_n, scratch);
+}
+
 // ---- profile A ----
 
 template <typename Warp>
-LACONIC_WARP_CODE Status decode_a(const Warp &warp, const uint8_t *data, size_t size, unsigned precision, uint8_t *out, size_t n,
-                                  Scratch &scratch) {
+LACONIC_WARP_CODE Status decode_a(const Warp &warp, const uint8_t *data, size_t size, unsigned precision, bool segmented,
+                                  uint8_t *out, size_t n, Scratch &scratch) {
     using namespace entropy::rans_a;
     if (precision != kPrecision) return kCorrupt;
     warp.once([&] {
         Bits bits{data, size};
-        read_table(bits, precision, scratch);
+        open_segments(bits, segmented, true, precision, n, scratch);
         size_t position = bits.finish();
         bool failed = bits.failed;
-        for (unsigned s = 0; s < 256; ++s) failed |= scratch.freqs[s] == 256;  // one symbol: not a table of profile A
         if (!failed) scratch.escape_count = read_varint(data, size, position, failed);
         scratch.escapes = position;
         size_t place = 0;
@@ -193,12 +262,6 @@ LACONIC_WARP_CODE Status decode_a(const Warp &warp, const uint8_t *data, size_t 
         scratch.failed = failed || position > size || size - position < 2 * kLanesA;
     });
     if (scratch.failed) return kCorrupt;
-    for (unsigned s = 0; s < 256; ++s)
-        warp.each([&](unsigned lane) {
-            for (uint32_t k = lane; k < scratch.freqs[s]; k += kWarp)
-                scratch.slots[scratch.starts[s] + k] = packed_slot(scratch.freqs[s], k, s);
-        });
-    warp.sync();
 
     // A lane of the warp is eight lanes of the block: lane, lane + 32, ...
     struct States {
@@ -215,25 +278,31 @@ LACONIC_WARP_CODE Status decode_a(const Warp &warp, const uint8_t *data, size_t 
     const uint8_t *const stream = data + scratch.stream;
     const size_t bytes = size - scratch.stream;
     size_t next = 0;
-    for (size_t row = 0; row < n; row += kLanesA) {
+    for (size_t row = 0; row < n;) {
+        next_segment(warp, data, size, precision, n - row, scratch,
+                     [](uint32_t freq, uint32_t bias, unsigned symbol) { return packed_slot(freq, bias, symbol); });
+        for (const size_t end = row + scratch.segment_n; row < end; row += kLanesA) {
 #if defined(__CUDACC__)
 #pragma unroll
 #endif
-        for (unsigned step = 0; step < kSteps; ++step) {
-            const size_t first = row + step * kWarp;
-            warp.each([&](unsigned lane) {
-                if (first + lane >= n) return;
-                uint32_t &x = states[lane].x[step];
-                const uint32_t slot = scratch.slots[x & 0xff];
-                out[first + lane] = static_cast<uint8_t>(slot);
-                x = pop(x, slot);
-            });
-            const uint32_t due = warp.ballot([&](unsigned lane) { return first + lane < n && states[lane].x[step] < kStart; });
-            if (next + count_bits(due) > bytes) return kCorrupt;
-            warp.each([&](unsigned lane) {
-                if ((due >> lane & 1) != 0) states[lane].x[step] = states[lane].x[step] << 8 | stream[next + rank_in(due, lane)];
-            });
-            next += count_bits(due);
+            for (unsigned step = 0; step < kSteps; ++step) {
+                const size_t first = row + step * kWarp;
+                warp.each([&](unsigned lane) {
+                    if (first + lane >= end) return;
+                    uint32_t &x = states[lane].x[step];
+                    const uint32_t slot = scratch.slots[x & 0xff];
+                    out[first + lane] = static_cast<uint8_t>(slot);
+                    x = pop(x, slot);
+                });
+                const uint32_t due =
+                    warp.ballot([&](unsigned lane) { return first + lane < end && states[lane].x[step] < kStart; });
+                if (next + count_bits(due) > bytes) return kCorrupt;
+                warp.each([&](unsigned lane) {
+                    if ((due >> lane & 1) != 0)
+                        states[lane].x[step] = states[lane].x[step] << 8 | stream[next + rank_in(due, lane)];
+                });
+                next += count_bits(due);
+            }
         }
     }
     const uint32_t wrong = warp.ballot([&](unsigned lane) {
@@ -278,11 +347,15 @@ LACONIC_WARP_CODE Status decode_block(const Warp &warp, const uint8_t *data, siz
         case 2:
             return precision == 0 ? kUnsupported : kCorrupt;
         case 3:
-            return decode_a(warp, data, size, precision, out, n, scratch);
+            return decode_a(warp, data, size, precision, false, out, n, scratch);
         case 4:
-            return decode_b(warp, data, size, precision, 32, out, n, scratch);
+            return decode_b(warp, data, size, precision, kWarp, false, out, n, scratch);
         case 5:
-            return decode_b(warp, data, size, precision, 4, out, n, scratch);
+            return decode_b(warp, data, size, precision, 4, false, out, n, scratch);
+        case 6:
+            return decode_a(warp, data, size, precision, true, out, n, scratch);
+        case 7:
+            return decode_b_segments(warp, data, size, precision, out, n, scratch);
         default:
             return kCorrupt;
     }

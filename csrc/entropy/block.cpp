@@ -75,12 +75,14 @@ const char *block_form(const uint8_t *data, size_t size) {
         case Form::run:
             return "run";
         case Form::a:
-        case Form::a_segments:
             return "A";
+        case Form::a_segments:
+            return "A segments";
         case Form::b:
         case Form::b_few_lanes:
-        case Form::b_segments:
             return "B";
+        case Form::b_segments:
+            return "B segments";
     }
     throw CorruptData("entropy block: no such form");
 }

@@ -62,7 +62,9 @@ uint8_t *write_segment_rows(const Segments &segments, uint8_t *out) {
 
 inline std::vector<size_t> read_segment_lengths(const uint8_t *&data, const uint8_t *end, size_t n) {
     std::vector<size_t> lengths;
-    for (size_t count = read_varint(data, end); count > 1; --count) {
+    size_t count = read_varint(data, end);
+    if (count == 0) throw CorruptData("entropy block: no segments");
+    for (; count > 1; --count) {
         const size_t rows = read_varint(data, end);
         if (rows == 0 || rows >= (n + kSegmentRow - 1) / kSegmentRow) throw CorruptData("entropy block: a segment lies outside");
         lengths.push_back(rows * kSegmentRow);

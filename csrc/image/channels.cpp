@@ -16,21 +16,21 @@ enum Kind : uint8_t { kCoded = 0, kConstant = 1, kMapped = 2, kLinear = 3 };
 
 unsigned bits_for(size_t values) { return std::max(1, static_cast<int>(std::bit_width(values - 1))); }
 
-void put_block(ByteWriter &out, const std::vector<uint8_t> &bytes) {
+void put_block(entropy::ByteWriter &out, const std::vector<uint8_t> &bytes) {
     std::vector<uint8_t> block(entropy::block_bound(bytes.size()));
     block.resize(entropy::encode_block(bytes.data(), bytes.size(), block.data()));
     out.put_sized(block);
 }
 
-std::vector<uint8_t> get_block(ByteReader &in, size_t n) {
-    const ByteReader block = in.get_sized();
+std::vector<uint8_t> get_block(entropy::ByteReader &in, size_t n) {
+    const entropy::ByteReader block = in.get_sized();
     std::vector<uint8_t> bytes(n);
     entropy::decode_block(block.position(), block.remaining(), bytes.data(), n);
     return bytes;
 }
 
 // Ascending values: their number, the first one, and the gaps as a block of low bytes and one of high bytes.
-void put_values(ByteWriter &out, const std::vector<uint16_t> &values) {
+void put_values(entropy::ByteWriter &out, const std::vector<uint16_t> &values) {
     std::vector<uint8_t> low, high;
     for (size_t k = 1; k < values.size(); ++k) {
         const int gap = values[k] - values[k - 1] - 1;
@@ -43,7 +43,7 @@ void put_values(ByteWriter &out, const std::vector<uint16_t> &values) {
     put_block(out, high);
 }
 
-std::vector<uint16_t> get_values(ByteReader &in, unsigned bits) {
+std::vector<uint16_t> get_values(entropy::ByteReader &in, unsigned bits) {
     const size_t n = in.get_varint();
     size_t value = in.get_varint();
     if (n < 2 || n > size_t{1} << bits) throw CorruptData("image: a channel has an impossible number of values");
@@ -135,7 +135,7 @@ Grid grid_of(const std::vector<uint16_t> &values, unsigned bits) {
 }  // namespace
 
 // u8 form; the palette, or the lattice if there is one, and each channel's kind.
-void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out) {
+void simplify(Picture &picture, unsigned bits, bool reversed, entropy::ByteWriter &out) {
     Palette palette = find_palette(picture);
     if (!palette.colours.empty() && palette.colours.size() > 1) {
         out.put(kPalette);
@@ -150,7 +150,7 @@ void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out) {
         picture.planes[0].bits = bits_for(palette.colours.size());
         return;
     }
-    ByteWriter lattice;
+    entropy::ByteWriter lattice;
     const bool found = find_lattice(picture, reversed, lattice) != Lattice::none;
     out.put(found ? kLattice : kChannels);
     if (found) {
@@ -189,7 +189,7 @@ void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out) {
     picture.planes = std::move(coded);
 }
 
-Simplified::Simplified(ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels)
+Simplified::Simplified(entropy::ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels)
     : channels_(channels), bits_(bits), reversed_(reversed) {
     const uint8_t form = in.get();
     palette_ = form == kPalette;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "image/byte_io.h"
+#include "entropy/byte_io.h"
 #include "image/lattice.h"
 #include "image/pixels.h"
 
@@ -14,13 +14,13 @@ namespace laconic::image {
 constexpr size_t kMaxColours = 256;
 
 // Writes the description and leaves in `picture` the planes that must still be coded.
-void simplify(Picture &picture, unsigned bits, bool reversed, ByteWriter &out);
+void simplify(Picture &picture, unsigned bits, bool reversed, entropy::ByteWriter &out);
 
 // A description read back.
 class Simplified {
 public:
     // CorruptData unless it is one for so many channels and pixels.
-    Simplified(ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels);
+    Simplified(entropy::ByteReader &in, size_t channels, unsigned bits, bool reversed, size_t pixels);
 
     // The bits of each plane that is coded.
     const std::vector<unsigned> &coded() const { return coded_; }

@@ -269,7 +269,7 @@ std::vector<uint8_t> encode_as(const Picture &picture) {
         }
         coder.next_row();
     }
-    ByteWriter out;
+    entropy::ByteWriter out;
     if (!transforms.empty()) {
         std::vector<uint8_t> block(entropy::block_bound(transforms.size()));
         block.resize(entropy::encode_block(transforms.data(), transforms.size(), block.data()));
@@ -298,15 +298,15 @@ private:
 };
 
 template <typename Sample>
-void decode_as(ByteReader &in, Picture &picture) {
+void decode_as(entropy::ByteReader &in, Picture &picture) {
     RowCoder<Sample> coder(picture);
     const size_t planes = coder.planes(), step = coder.row_symbols(), width = picture.width;
     std::vector<uint8_t> transforms(stripe_count(picture));
     if (!transforms.empty()) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         entropy::decode_block(block.position(), block.remaining(), transforms.data(), transforms.size());
     }
-    const ByteReader coded = in.get_sized();
+    const entropy::ByteReader coded = in.get_sized();
     entropy::SteppedDecoder decoder(coded.position(), coded.remaining(), kPadContext + 1);
     RawBitsReader low_bits(in.position(), in.remaining());
     std::vector<uint8_t> symbols(sizeof(Sample) == 2 ? step : 0);
@@ -363,7 +363,7 @@ std::vector<uint8_t> encode_fast(const Picture &picture) {
     return is_wide(picture) ? encode_as<uint16_t>(picture) : encode_as<uint8_t>(picture);
 }
 
-void decode_fast(ByteReader &in, Picture &picture) {
+void decode_fast(entropy::ByteReader &in, Picture &picture) {
     if (is_wide(picture))
         decode_as<uint16_t>(in, picture);
     else

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "image/byte_io.h"
+#include "entropy/byte_io.h"
 #include "image/pixels.h"
 
 namespace laconic::image {
@@ -14,6 +14,6 @@ constexpr size_t kFastMinWidth = 16;  // narrower pictures would be mostly paddi
 
 std::vector<uint8_t> encode_fast(const Picture &picture);
 // The planes have their size and bits; CorruptData unless the rest of `in` is their coding.
-void decode_fast(ByteReader &in, Picture &picture);
+void decode_fast(entropy::ByteReader &in, Picture &picture);
 
 }  // namespace laconic::image

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "entropy/block.h"
-#include "image/byte_io.h"
+#include "entropy/byte_io.h"
 #include "image/channels.h"
 #include "image/fast.h"
 #include "image/mixed.h"
@@ -13,7 +13,7 @@ namespace laconic::image {
 namespace {
 
 // The bytes after each row, one row's after another's, as an entropy block in chunks; nothing where rows have none.
-void put_padding(ByteWriter &out, const uint8_t *raw, const PixelFormat &format, size_t height) {
+void put_padding(entropy::ByteWriter &out, const uint8_t *raw, const PixelFormat &format, size_t height) {
     if (format.padding == 0) return;
     std::vector<uint8_t> bytes;
     for (size_t y = 0; y < height; ++y) {
@@ -28,11 +28,11 @@ void put_padding(ByteWriter &out, const uint8_t *raw, const PixelFormat &format,
     }
 }
 
-void get_padding(ByteReader &in, const PixelFormat &format, size_t height, uint8_t *raw) {
+void get_padding(entropy::ByteReader &in, const PixelFormat &format, size_t height, uint8_t *raw) {
     if (format.padding == 0) return;
     std::vector<uint8_t> bytes(format.padding * height);
     for (size_t first = 0; first < bytes.size(); first += entropy::kMaxBlockSymbols) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         const size_t n = std::min(entropy::kMaxBlockSymbols, bytes.size() - first);
         entropy::decode_block(block.position(), block.remaining(), &bytes[first], n);
     }
@@ -46,7 +46,7 @@ void get_padding(ByteReader &in, const PixelFormat &format, size_t height, uint8
 std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const PixelFormat &format, Method method) {
     const size_t stride = format.stride(), height = size / stride, tail = size % stride;
     if (height == 0 || (method == Method::fast && format.columns() < kFastMinWidth)) return {};
-    ByteWriter out;
+    entropy::ByteWriter out;
     out.put(static_cast<uint8_t>(method));
     out.put_bytes(raw + size - tail, tail);
     put_padding(out, raw, format, height);
@@ -62,7 +62,7 @@ std::vector<uint8_t> encode_frame(const uint8_t *raw, size_t size, const PixelFo
 
 void decode_frame(const uint8_t *payload, size_t payload_size, const PixelFormat &format, uint8_t *raw, size_t size) {
     const size_t stride = format.stride(), height = size / stride, tail = size % stride;
-    ByteReader in(payload, payload_size);
+    entropy::ByteReader in(payload, payload_size);
     const uint8_t method = in.get();
     if (height == 0) throw CorruptData("image: no whole row");
     std::memcpy(raw + size - tail, in.get_bytes(tail), tail);

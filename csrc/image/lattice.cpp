@@ -141,17 +141,17 @@ void leave(const Planes &planes, size_t n, Lattice lattice, const std::vector<La
     }
 }
 
-void put_block(ByteWriter &out, const std::vector<uint8_t> &bytes) {
+void put_block(entropy::ByteWriter &out, const std::vector<uint8_t> &bytes) {
     std::vector<uint8_t> block(entropy::block_bound(bytes.size()));
     block.resize(entropy::encode_block(bytes.data(), bytes.size(), block.data()));
     out.put_sized(block);
 }
 
 // Their number; the gaps between them as varints, in a block after its number of bytes; a block of each channel's differences.
-void write_exceptions(ByteWriter &out, const std::vector<LatticeException> &exceptions) {
+void write_exceptions(entropy::ByteWriter &out, const std::vector<LatticeException> &exceptions) {
     out.put_varint(exceptions.size());
     if (exceptions.empty()) return;
-    ByteWriter gaps;
+    entropy::ByteWriter gaps;
     size_t next = 0;
     for (const auto &e : exceptions) {
         gaps.put_varint(e.pixel - next);
@@ -169,7 +169,7 @@ void write_exceptions(ByteWriter &out, const std::vector<LatticeException> &exce
 
 }  // namespace
 
-Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out) {
+Lattice find_lattice(Picture &picture, bool reversed, entropy::ByteWriter &out) {
     const size_t n = picture.width * picture.height;
     const auto is_byte = [](const Plane &plane) { return plane.bits == 8; };
     if (picture.planes.size() < 3 || n > entropy::kMaxBlockSymbols ||
@@ -192,7 +192,7 @@ Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out) {
     return jpeg != Lattice::none ? jpeg : try_lattice.template operator()<PhotoCd>(Lattice::photo_cd);
 }
 
-std::vector<LatticeException> read_exceptions(ByteReader &in, size_t pixels) {
+std::vector<LatticeException> read_exceptions(entropy::ByteReader &in, size_t pixels) {
     std::vector<LatticeException> exceptions;
     const size_t n = in.get_varint();
     if (n == 0) return exceptions;
@@ -200,14 +200,14 @@ std::vector<LatticeException> read_exceptions(ByteReader &in, size_t pixels) {
     if (n > pixels / kLeastPixels || size < n || size > 5 * n || size > entropy::kMaxBlockSymbols)
         throw CorruptData("image: an impossible number of exceptions");
     const auto block = [&](size_t count) {
-        const ByteReader coded = in.get_sized();
+        const entropy::ByteReader coded = in.get_sized();
         std::vector<uint8_t> bytes(count);
         entropy::decode_block(coded.position(), coded.remaining(), bytes.data(), count);
         return bytes;
     };
     const std::vector<uint8_t> gaps = block(size);
     const std::vector<uint8_t> differences[3] = {block(n), block(n), block(n)};
-    ByteReader gap(gaps.data(), gaps.size());
+    entropy::ByteReader gap(gaps.data(), gaps.size());
     size_t next = 0;
     exceptions.resize(n);
     for (size_t k = 0; k < n; ++k) {

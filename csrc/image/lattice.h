@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "image/byte_io.h"
+#include "entropy/byte_io.h"
 #include "image/pixels.h"
 
 namespace laconic::image {
@@ -21,7 +21,7 @@ constexpr unsigned kLattices = 3;
 
 // Finds a lattice in the first three planes (8 bits; red, green, blue, or reversed) and puts its coordinates in their places:
 // red's chroma, luma, blue's chroma. Writes its exceptions. `none`: nothing is changed or written.
-Lattice find_lattice(Picture &picture, bool reversed, ByteWriter &out);
+Lattice find_lattice(Picture &picture, bool reversed, entropy::ByteWriter &out);
 
 // A pixel whose colour is not that of its point.
 struct LatticeException {
@@ -30,7 +30,7 @@ struct LatticeException {
 };
 
 // CorruptData unless the exceptions lie among so many pixels, in ascending order.
-std::vector<LatticeException> read_exceptions(ByteReader &in, size_t pixels);
+std::vector<LatticeException> read_exceptions(entropy::ByteReader &in, size_t pixels);
 
 // The mirror of find_lattice.
 void leave_lattice(Picture &picture, Lattice lattice, bool reversed, const std::vector<LatticeException> &exceptions);

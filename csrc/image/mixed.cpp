@@ -47,7 +47,7 @@ std::vector<uint8_t> encode_mixed(const Picture &picture) {
     return encode_here(copy);
 }
 
-void decode_mixed(ByteReader &in, Picture &picture) {
+void decode_mixed(entropy::ByteReader &in, Picture &picture) {
     const PlainFloats plain;
     const uint8_t *const data = in.position();
     const size_t size = in.remaining();

@@ -4,13 +4,13 @@
 
 #include <vector>
 
-#include "image/byte_io.h"
+#include "entropy/byte_io.h"
 #include "image/pixels.h"
 
 namespace laconic::image {
 
 std::vector<uint8_t> encode_mixed(const Picture &picture);
 // The planes have their size and bits; CorruptData unless the rest of `in` is their coding.
-void decode_mixed(ByteReader &in, Picture &picture);
+void decode_mixed(entropy::ByteReader &in, Picture &picture);
 
 }  // namespace laconic::image

@@ -26,27 +26,28 @@ floats::ElementFormat planes_of(const SegmentFormat &format) { return {format.wi
 
 // Planes of the segments of one thread.
 uint8_t *scratch(size_t size) {
-    thread_local Bytes planes;
+    thread_local std::vector<uint8_t> planes;
     if (planes.size() < size) planes.resize(size);
     return planes.data();
 }
 
-void put_tables(Bytes &out, const ChannelTables &tables, unsigned precision) {
+void put_tables(std::vector<uint8_t> &out, const ChannelTables &tables, unsigned precision) {
     out.push_back(static_cast<uint8_t>(precision));
-    put_varint(out, tables.alphabet);
-    put_varint(out, tables.count);
+    entropy::put_varint(out, tables.alphabet);
+    entropy::put_varint(out, tables.count);
     if (tables.count > 1) {
-        Bytes block(entropy::block_bound(tables.table_of.size()));
-        put_sized(out, block.data(), entropy::encode_block(tables.table_of.data(), tables.table_of.size(), block.data()));
+        std::vector<uint8_t> block(entropy::block_bound(tables.table_of.size()));
+        entropy::put_sized(out, block.data(),
+                           entropy::encode_block(tables.table_of.data(), tables.table_of.size(), block.data()));
     }
-    Bytes packed(tables.freqs.size() * 6 + 16);
+    std::vector<uint8_t> packed(tables.freqs.size() * 6 + 16);
     entropy::BitWriter bits(packed.data(), packed.size());
     for (size_t first = 0; first < tables.freqs.size(); first += tables.alphabet)
         entropy::write_table(bits, std::span(tables.freqs).subspan(first, tables.alphabet), precision);
-    put_sized(out, packed.data(), bits.finish());
+    entropy::put_sized(out, packed.data(), bits.finish());
 }
 
-ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
+ChannelTables get_tables(entropy::ByteReader &in, size_t channels, unsigned &precision) {
     precision = in.get();
     ChannelTables tables;
     tables.alphabet = in.get_varint();
@@ -56,12 +57,12 @@ ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
         throw CorruptData("kv: no such tables");
     tables.table_of.resize(channels);
     if (tables.count > 1) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         entropy::decode_block(block.position(), block.remaining(), tables.table_of.data(), channels);
         if (*std::max_element(tables.table_of.begin(), tables.table_of.end()) >= tables.count)
             throw CorruptData("kv: a channel has no table");
     }
-    const ByteReader packed = in.get_sized();
+    const entropy::ByteReader packed = in.get_sized();
     entropy::BitReader bits(packed.position(), packed.remaining());
     tables.freqs.resize(tables.count * tables.alphabet);
     for (size_t first = 0; first < tables.freqs.size(); first += tables.alphabet)
@@ -70,12 +71,12 @@ ChannelTables get_tables(ByteReader &in, size_t channels, unsigned &precision) {
     return tables;
 }
 
-bool is_raw(const ByteReader &block, size_t n) {
+bool is_raw(const entropy::ByteReader &block, size_t n) {
     return block.remaining() == n + 1 && std::string_view(entropy::block_form(block.position(), n + 1)) == "raw";
 }
 
 // Method 1: rows, at least one, and nothing after them.
-void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
+void encode_rows(std::vector<uint8_t> &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
     const size_t n = rows * format.channels;
     uint8_t *const planes = scratch(n * format.width);
     floats::split_planes(raw, nullptr, n, planes_of(format), planes);
@@ -85,14 +86,14 @@ void encode_rows(Bytes &out, const uint8_t *raw, size_t rows, const SegmentForma
     put_tables(out, tables, precision);
     put_symbols(out, planes, rows, tables, precision);
 
-    thread_local Bytes block;
+    thread_local std::vector<uint8_t> block;
     for (size_t k = 1; k < format.width; ++k) {
         block.resize(std::max(block.size(), entropy::block_bound(n)));
-        put_sized(out, block.data(), entropy::encode_block(planes + k * n, n, block.data()));
+        entropy::put_sized(out, block.data(), entropy::encode_block(planes + k * n, n, block.data()));
     }
 }
 
-void decode_rows(ByteReader &in, const SegmentFormat &format, uint8_t *raw, size_t rows) {
+void decode_rows(entropy::ByteReader &in, const SegmentFormat &format, uint8_t *raw, size_t rows) {
     const size_t n = rows * format.channels;
     unsigned precision = 0;
     const ChannelTables tables = get_tables(in, format.channels, precision);
@@ -100,7 +101,7 @@ void decode_rows(ByteReader &in, const SegmentFormat &format, uint8_t *raw, size
     get_symbols(in, planes, rows, tables, precision);
     const uint8_t *plane[floats::kMaxWidth] = {planes};
     for (size_t k = 1; k < format.width; ++k) {
-        const ByteReader block = in.get_sized();
+        const entropy::ByteReader block = in.get_sized();
         if (is_raw(block, n)) {
             plane[k] = block.position() + 1;  // noise is joined from where it lies
             continue;
@@ -119,9 +120,9 @@ void SegmentFormat::check() const {
     if (channels == 0 || channels > size_t{1} << 16) throw std::invalid_argument("a segment has 1 to 65536 channels");
 }
 
-Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups) {
+std::vector<uint8_t> encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups) {
     const size_t row_bytes = format.row_bytes(), rows = raw_size / row_bytes;
-    Bytes out;
+    std::vector<uint8_t> out;
     if (rows == 0) return out;
     out.reserve(raw_size);
     const DistinctRows distinct(raw, rows, row_bytes);
@@ -131,7 +132,7 @@ Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &
     } else {
         out.push_back(kRepeatedRows);
         put_rows(out, distinct);
-        Bytes kept;
+        std::vector<uint8_t> kept;
         for (size_t i = 0; i < rows; ++i)
             if (distinct.number[i] * row_bytes == kept.size())
                 kept.insert(kept.end(), raw + i * row_bytes, raw + (i + 1) * row_bytes);
@@ -144,13 +145,13 @@ Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &
 void decode_lossless(const uint8_t *data, size_t size, const SegmentFormat &format, uint8_t *raw, size_t raw_size) {
     const size_t row_bytes = format.row_bytes(), rows = raw_size / row_bytes;
     if (rows == 0) throw CorruptData("kv: a payload without a row");
-    ByteReader in(data, size);
+    entropy::ByteReader in(data, size);
     const uint8_t method = in.get();
     if (method == kChannels) {
         decode_rows(in, format, raw, rows);
     } else if (method == kRepeatedRows) {
         const DistinctRows distinct = get_rows(in, rows);
-        Bytes kept(distinct.count * row_bytes);
+        std::vector<uint8_t> kept(distinct.count * row_bytes);
         decode_rows(in, format, kept.data(), distinct.count);
         for (size_t i = 0; i < rows; ++i)
             std::memcpy(raw + i * row_bytes, kept.data() + distinct.number[i] * row_bytes, row_bytes);

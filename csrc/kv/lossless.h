@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kv/bytes_io.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::kv {
 
@@ -20,7 +20,7 @@ struct SegmentFormat {
 constexpr uint8_t kChannels = 1, kRepeatedRows = 2;  // methods: a payload's first byte
 
 // groups: as in fit_channels. Empty where there is no whole row.
-Bytes encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups);
+std::vector<uint8_t> encode_lossless(const uint8_t *raw, size_t raw_size, const SegmentFormat &format, size_t groups);
 
 // Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly what encode_lossless could have written.
 void decode_lossless(const uint8_t *data, size_t size, const SegmentFormat &format, uint8_t *raw, size_t raw_size);

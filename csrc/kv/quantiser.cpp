@@ -15,7 +15,7 @@ uint32_t zigzag(int32_t x) { return static_cast<uint32_t>(x) << 1 ^ static_cast<
 int32_t unzigzag(uint32_t z) { return static_cast<int32_t>(z >> 1 ^ (0u - (z & 1))); }
 
 // A row's indices from its symbols and, where these say so, from what follows the symbols.
-void get_indices(const uint8_t *symbols, ByteReader &in, std::vector<int32_t> &indices) {
+void get_indices(const uint8_t *symbols, entropy::ByteReader &in, std::vector<int32_t> &indices) {
     uint8_t greatest = 0;
     for (size_t k = 0; k < indices.size(); ++k) {
         greatest = std::max(greatest, symbols[k]);
@@ -32,13 +32,13 @@ void get_indices(const uint8_t *symbols, ByteReader &in, std::vector<int32_t> &i
 }
 
 // The rows of a segment that are coded exactly, side by side.
-Bytes gather_exact(const uint8_t *raw, size_t rows, size_t row_bytes, ExactRows exact) {
-    Bytes out(raw, raw + exact.first * row_bytes);
+std::vector<uint8_t> gather_exact(const uint8_t *raw, size_t rows, size_t row_bytes, ExactRows exact) {
+    std::vector<uint8_t> out(raw, raw + exact.first * row_bytes);
     out.insert(out.end(), raw + (rows - exact.last) * row_bytes, raw + rows * row_bytes);
     return out;
 }
 
-void scatter_exact(const Bytes &from, uint8_t *raw, size_t rows, size_t row_bytes, ExactRows exact) {
+void scatter_exact(const std::vector<uint8_t> &from, uint8_t *raw, size_t rows, size_t row_bytes, ExactRows exact) {
     std::copy_n(from.begin(), exact.first * row_bytes, raw);
     std::copy_n(from.begin() + static_cast<ptrdiff_t>(exact.first * row_bytes), exact.last * row_bytes,
                 raw + (rows - exact.last) * row_bytes);
@@ -76,18 +76,18 @@ std::vector<uint16_t> Quantiser::contexts(size_t rows) const {
     return result;
 }
 
-Bytes Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t position, ExactRows exact, size_t groups,
-                        const IndexTables &tables, uint8_t *reconstructed) const {
+std::vector<uint8_t> Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t position, ExactRows exact,
+                                       size_t groups, const IndexTables &tables, uint8_t *reconstructed) const {
     if (exact.first > rows || exact.last > rows - exact.first) throw std::invalid_argument("more exact rows than there are");
     const size_t n = spec_.channels, width = width_of(element), row_bytes = n * width;
-    Bytes out;
+    std::vector<uint8_t> out;
     out.push_back(kQuantised);
-    put_varint(out, exact.first);
-    put_varint(out, exact.last);
+    entropy::put_varint(out, exact.first);
+    entropy::put_varint(out, exact.last);
     if (exact.first + exact.last != 0) {
-        const Bytes kept = gather_exact(raw, rows, row_bytes, exact);
-        const Bytes coded = encode_lossless(kept.data(), kept.size(), {static_cast<unsigned>(width), n}, groups);
-        put_sized(out, coded.data(), coded.size());
+        const std::vector<uint8_t> kept = gather_exact(raw, rows, row_bytes, exact);
+        const std::vector<uint8_t> coded = encode_lossless(kept.data(), kept.size(), {static_cast<unsigned>(width), n}, groups);
+        entropy::put_sized(out, coded.data(), coded.size());
         scatter_exact(kept, reconstructed, rows, row_bytes, exact);
     }
     const size_t coarse = rows - exact.first - exact.last;
@@ -95,7 +95,7 @@ Bytes Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t
     const Turns &turns = Turns::of(spec_.rotary, position + exact.first, coarse);
     const RowKernels &kernels = row_kernels();
     const RowShape shape = row_shape();
-    Bytes symbols(coarse * n), large;
+    std::vector<uint8_t> symbols(coarse * n), large;
     std::vector<float> row(n), room(n);
     std::vector<int32_t> indices(n);
     for (size_t i = 0; i < coarse; ++i) {
@@ -108,15 +108,15 @@ Bytes Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t
         for (size_t k = 0; k < n; ++k) {
             const uint32_t code = zigzag(indices[k]);
             symbols[i * n + k] = static_cast<uint8_t>(std::min(code, kLarge));
-            if (code >= kLarge) put_varint(large, code - kLarge);
+            if (code >= kLarge) entropy::put_varint(large, code - kLarge);
         }
         kernels.reconstruct(shape, indices.data(), row.data());
         kernels.turn(turn, true, row.data(), n);
         kernels.store(row.data(), n, element, reconstructed + at);
     }
-    Bytes coded;
+    std::vector<uint8_t> coded;
     tables.encode(symbols.data(), contexts(coarse).data(), symbols.size(), coded);
-    put_sized(out, coded.data(), coded.size());
+    entropy::put_sized(out, coded.data(), coded.size());
     out.insert(out.end(), large.begin(), large.end());
     return out;
 }
@@ -124,20 +124,20 @@ Bytes Quantiser::encode(const uint8_t *raw, size_t rows, Element element, size_t
 void Quantiser::decode(const uint8_t *data, size_t size, Element element, size_t position, const IndexTables &tables,
                        uint8_t *raw, size_t rows) const {
     const size_t n = spec_.channels, width = width_of(element), row_bytes = n * width;
-    ByteReader in(data, size);
+    entropy::ByteReader in(data, size);
     if (in.get() != kQuantised) throw CorruptData("kv: no such method");
     const ExactRows exact{in.get_varint(), in.get_varint()};
     if (exact.first > rows || exact.last > rows - exact.first) throw CorruptData("kv: more exact rows than there are");
     if (exact.first + exact.last != 0) {
-        const ByteReader coded = in.get_sized();
-        Bytes kept((exact.first + exact.last) * row_bytes);
+        const entropy::ByteReader coded = in.get_sized();
+        std::vector<uint8_t> kept((exact.first + exact.last) * row_bytes);
         decode_lossless(coded.position(), coded.remaining(), {static_cast<unsigned>(width), n}, kept.data(), kept.size());
         scatter_exact(kept, raw, rows, row_bytes, exact);
     }
     const size_t coarse = rows - exact.first - exact.last;
     if (coarse != 0) {
-        const ByteReader coded = in.get_sized();
-        Bytes symbols(coarse * n);
+        const entropy::ByteReader coded = in.get_sized();
+        std::vector<uint8_t> symbols(coarse * n);
         tables.decode(coded.position(), coded.remaining(), contexts(coarse).data(), symbols.data(), symbols.size());
         const Turns &turns = Turns::of(spec_.rotary, position + exact.first, coarse);
         const RowKernels &kernels = row_kernels();

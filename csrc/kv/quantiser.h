@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "entropy/byte_io.h"
 #include "entropy/contexts.h"
-#include "kv/bytes_io.h"
 #include "kv/elements.h"
 #include "kv/rotary.h"
 
@@ -42,8 +42,8 @@ public:
 
     // The payload of `rows` rows at `raw`, whose first is the token at `position`; what it decodes to goes to `reconstructed`.
     // std::invalid_argument for values that are not finite, or too large for an index of 24 bits.
-    Bytes encode(const uint8_t *raw, size_t rows, Element element, size_t position, ExactRows exact, size_t groups,
-                 const IndexTables &tables, uint8_t *reconstructed) const;
+    std::vector<uint8_t> encode(const uint8_t *raw, size_t rows, Element element, size_t position, ExactRows exact, size_t groups,
+                                const IndexTables &tables, uint8_t *reconstructed) const;
 
     // CorruptData unless data[0, size) is exactly such a payload.
     void decode(const uint8_t *data, size_t size, Element element, size_t position, const IndexTables &tables, uint8_t *raw,

@@ -43,26 +43,26 @@ DistinctRows::DistinctRows(const uint8_t *raw, size_t rows, size_t row_bytes) : 
     }
 }
 
-void put_rows(Bytes &out, const DistinctRows &rows) {
-    Bytes varints;
+void put_rows(std::vector<uint8_t> &out, const DistinctRows &rows) {
+    std::vector<uint8_t> varints;
     uint32_t seen = 0;
     for (const uint32_t number : rows.number) {
-        put_varint(varints, number == seen ? 0 : seen - number);
+        entropy::put_varint(varints, number == seen ? 0 : seen - number);
         seen += number == seen;
     }
-    Bytes block(entropy::block_bound(varints.size()));
+    std::vector<uint8_t> block(entropy::block_bound(varints.size()));
     block.resize(entropy::encode_block(varints.data(), varints.size(), block.data()));
-    put_varint(out, varints.size());
-    put_sized(out, block.data(), block.size());
+    entropy::put_varint(out, varints.size());
+    entropy::put_sized(out, block.data(), block.size());
 }
 
-DistinctRows get_rows(ByteReader &in, size_t rows) {
+DistinctRows get_rows(entropy::ByteReader &in, size_t rows) {
     const size_t size = in.get_varint();
     if (size < rows || size > 5 * rows) throw CorruptData("kv: rows are missing");
-    const ByteReader block = in.get_sized();
-    Bytes varints(size);
+    const entropy::ByteReader block = in.get_sized();
+    std::vector<uint8_t> varints(size);
     entropy::decode_block(block.position(), block.remaining(), varints.data(), size);
-    ByteReader values(varints.data(), size);
+    entropy::ByteReader values(varints.data(), size);
     DistinctRows result(nullptr, 0, 0);
     result.number.resize(rows);
     for (uint32_t &number : result.number) {

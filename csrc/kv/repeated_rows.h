@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kv/bytes_io.h"
+#include "entropy/byte_io.h"
 
 namespace laconic::kv {
 
@@ -19,9 +19,9 @@ struct DistinctRows {
 
 // For each row 0 if it is new, else 1 + how many distinct rows appeared after the one that it repeats: varints, as an entropy
 // block.
-void put_rows(Bytes &out, const DistinctRows &rows);
+void put_rows(std::vector<uint8_t> &out, const DistinctRows &rows);
 
 // The numbers of `rows` rows, each of an earlier row or the next new one.
-DistinctRows get_rows(ByteReader &in, size_t rows);
+DistinctRows get_rows(entropy::ByteReader &in, size_t rows);
 
 }  // namespace laconic::kv

@@ -7,13 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kv/bytes_io.h"
+#include "entropy/byte_io.h"
 #include "kv/channel_tables.h"
 
 namespace laconic::kv {
 
 // Each half - rows [0, (rows + 1) / 2), then the others - with its size before it: the lanes' states, the stream.
-void put_symbols(Bytes &out, const uint8_t *symbols, size_t rows, const ChannelTables &tables, unsigned precision);
-void get_symbols(ByteReader &in, uint8_t *symbols, size_t rows, const ChannelTables &tables, unsigned precision);
+void put_symbols(std::vector<uint8_t> &out, const uint8_t *symbols, size_t rows, const ChannelTables &tables, unsigned precision);
+void get_symbols(entropy::ByteReader &in, uint8_t *symbols, size_t rows, const ChannelTables &tables, unsigned precision);
 
 }  // namespace laconic::kv

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from damage import check_damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pcm_files import to_bytes, tone
@@ -203,29 +204,9 @@ def test_damage(level: str, shape: str) -> None:
     form = SampleFormat(2, SIGNED, False, 2)
     raw = to_bytes(signal(shape, 5000, 2, 16, 1), 2)
     payload = payload_of(raw, form, level)
-    out = bytearray(len(raw))
-
-    def attempt(data: bytes | bytearray, params: bytes = form.pack(), size: int = len(raw)) -> None:
-        try:
-            codec.decode(memoryview(data), params, 1, memoryview(out)[:size], None)
-        except CorruptDataError:
-            return
-
-    rng = np.random.default_rng(0)
-    for position in [*range(min(len(payload), 200)), *rng.integers(0, len(payload), 150)]:
-        damaged = bytearray(payload)
-        damaged[position] ^= 1 << int(rng.integers(8))
-        attempt(damaged)
-    for end in [*range(min(len(payload), 100)), *rng.integers(0, len(payload), 60)]:
-        with pytest.raises(CorruptDataError):
-            codec.decode(memoryview(payload)[: int(end)], form.pack(), 1, memoryview(out), None)
-    for size in (0, 1, 2, 4, 1000, len(raw) - 1):
-        attempt(payload, size=size)
-    for params in (SampleFormat(1, channels=2), SampleFormat(4, FLOAT, channels=2), SampleFormat(2), SampleFormat(2, channels=3)):
-        attempt(payload, params.pack())
-    for _ in range(100):
-        attempt(bytes(rng.integers(0, 256, int(rng.integers(1, 200)), np.uint8)))
-        attempt(bytes((1 + int(rng.integers(4)), 2)) + bytes(rng.integers(0, 256, int(rng.integers(1, 200)), np.uint8)))
+    others = (SampleFormat(1, channels=2), SampleFormat(4, FLOAT, channels=2), SampleFormat(2), SampleFormat(2, channels=3))
+    check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
+                 head=lambda rng: bytes((1 + int(rng.integers(4)), 2)))  # fmt: skip
 
 
 def test_a_damaged_frame_leaves_the_others(tmp_path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from damage import check_damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import drawing, picture
@@ -206,30 +207,9 @@ def test_damage(level: str, bits: int, shape: str) -> None:
     form = PixelFormat(70, 3, bits, padding=2)
     raw = rows(pixels(shape, 60, 70, 3, bits, 1), form)
     payload = payload_of(raw, form, level)
-    out = bytearray(len(raw))
-
-    def attempt(data: bytes | bytearray, params: bytes = form.pack(), size: int = len(raw)) -> None:
-        try:
-            codec.decode(memoryview(data), params, 1, memoryview(out)[:size], None)
-        except CorruptDataError:
-            return
-
-    rng = np.random.default_rng(0)
-    for position in [*range(min(len(payload), 300)), *rng.integers(0, len(payload), 150)]:
-        damaged = bytearray(payload)
-        damaged[position] ^= 1 << int(rng.integers(8))
-        attempt(damaged)
-    for end in [*range(min(len(payload), 100)), *rng.integers(0, len(payload), 60)]:
-        with pytest.raises(CorruptDataError):
-            codec.decode(memoryview(payload)[: int(end)], form.pack(), 1, memoryview(out), None)
-    for byte in (0, 255):  # decisions that are all alike: the largest residuals there are
-        attempt(payload[: len(payload) // 2] + bytes((byte,)) * len(payload))
-    for size in (0, 1, 2, 4, 1000, len(raw) - 1):
-        attempt(payload, size=size)
-    for other in (PixelFormat(70), PixelFormat(70, 3, 24 - bits), PixelFormat(9, 1, 1), PixelFormat(35, 6, bits), PixelFormat(1 << 22, 4)):
-        attempt(payload, other.pack())
-    for _ in range(150):
-        attempt(bytes((1 + int(rng.integers(4)),)) + bytes(rng.integers(0, 256, int(rng.integers(1, 200)), np.uint8)))
+    others = (PixelFormat(70), PixelFormat(70, 3, 24 - bits), PixelFormat(9, 1, 1), PixelFormat(35, 6, bits), PixelFormat(1 << 22, 4))
+    check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
+                 head=lambda rng: bytes((1 + int(rng.integers(4)),)))  # fmt: skip
 
 
 @given(st.binary(max_size=12))

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from damage import check_damage
 from hypothesis import given
 from hypothesis import strategies as st
 from kv_caches import DTYPES, HEAD, HEADS, dtype_of, profile, quantised, values
@@ -104,51 +105,22 @@ def test_instruction_sets_agree(dtype: str) -> None:
     assert len(set(made)) == 1
 
 
-def attempts(payload: bytes, segment: Segment, size: int) -> None:
-    """Every decoder of damaged payloads gives data or CorruptDataError."""
-    out = memoryview(bytearray(2 * size + 1))
-
-    def attempt(data: bytes | bytearray, params: bytes = segment.pack(), n: int = size) -> None:
-        try:
-            codec.decode(memoryview(data), params, 1, out[:n], None)
-        except (CorruptDataError, UnsupportedError):
-            return
-
-    rng = np.random.default_rng(0)
-    for position in [*range(min(len(payload), 300)), *rng.integers(0, len(payload), 150)]:
-        damaged = bytearray(payload)
-        damaged[position] ^= 1 << int(rng.integers(8))
-        attempt(damaged)
-    for end in [*range(min(len(payload), 150)), *rng.integers(0, len(payload), 60)]:
-        with pytest.raises(CorruptDataError):
-            codec.decode(memoryview(payload)[: int(end)], segment.pack(), 1, out[:size], None)
-    for n in (0, 1, 2, size // 2, size - 1, size + 1, 2 * size):
-        attempt(payload, n=n)
-    params = segment.pack()
-    for position in range(len(params)):
-        for bit in range(8):
-            changed = bytearray(params)
-            changed[position] ^= 1 << bit
-            attempt(payload, bytes(changed))
-    for end in range(len(params)):
-        attempt(payload, params[:end])
-    for _ in range(100):
-        attempt(bytes((1 + int(rng.integers(3)),)) + rng.bytes(int(rng.integers(1, 200))))
-        attempt(payload[: int(rng.integers(1, 40))] + rng.bytes(200))
+def check(payload: bytes, segment: Segment, size: int) -> None:
+    check_damage(codec, payload, segment.pack(), size, head=lambda rng: bytes((1 + int(rng.integers(3)),)))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float32"])
 def test_damage(dtype: str) -> None:
     x = values(1, 300, dtype)[0]
     segment = Segment({1: BYTE, 2: BF16, 4: FP32}[x.itemsize], CHANNELS_OF)
-    attempts(payload_of(x.tobytes(), segment), segment, x.nbytes)
+    check(payload_of(x.tobytes(), segment), segment, x.nbytes)
 
 
 def test_damage_of_repeated_rows() -> None:
     x = values(1, 40)[0].reshape(40, -1)[np.arange(300) % 40].tobytes()
     payload = payload_of(x, Segment(BF16, CHANNELS_OF))
     assert payload[0] == REPEATED_ROWS
-    attempts(payload, Segment(BF16, CHANNELS_OF), len(x))
+    check(payload, Segment(BF16, CHANNELS_OF), len(x))
 
 
 # Loss by request.
@@ -237,7 +209,7 @@ def test_damage_of_quantised_segments(transform: bool) -> None:
     priors.register(found)
     x = values(1, 120)[0, 0].reshape(120, -1)
     payload, segment, _ = quantised(x, found, 0, 17, 4, 9)
-    attempts(payload, segment, x.nbytes)
+    check(payload, segment, x.nbytes)
 
 
 def test_profiles_come_back_or_are_refused() -> None:

@@ -6,9 +6,10 @@ from __future__ import annotations
 class Bits:
     def __init__(self, data: bytes) -> None:
         self.value = int.from_bytes(data, "little")
-        self.position = 0
+        self.position, self.size = 0, 8 * len(data)
 
     def get(self, count: int) -> int:
+        assert count <= self.size - self.position
         value = self.value >> self.position & ((1 << count) - 1)
         self.position += count
         return value
@@ -30,10 +31,12 @@ class Bits:
 def read_table(bits: Bits, precision: int, alphabet: int = 256) -> list[int]:
     freqs: list[int] = []
     length, left = precision // 2, 1 << precision
-    while left:
+    while left > 0:
         rank = bits.unary()
         if rank == 3:
-            freqs += [0] * bits.gamma()
+            zeros = bits.gamma()
+            assert zeros <= alphabet - len(freqs)
+            freqs += [0] * zeros
             continue
         zigzag = rank if rank < 3 else rank - 1
         length += zigzag // 2 if zigzag % 2 == 0 else -(zigzag + 1) // 2

@@ -100,6 +100,27 @@ def test_long_blocks(n, profile, p):
             np.testing.assert_array_equal(decoded, symbols)
 
 
+def changing(seed: int, n: int, parts: int) -> np.ndarray:
+    """Runs of different lengths and distributions."""
+    rng = np.random.default_rng(seed)
+    cuts = np.sort(rng.integers(0, n + 1, parts - 1))
+    lengths = np.diff([0, *cuts, n])
+    return np.concatenate([geometric(seed + k, m, [0.05, 0.3, 0.5][k % 3], 60, 37 * k % 256) for k, m in enumerate(lengths)])
+
+
+@pytest.mark.parametrize("prefer_speed", [True, False])
+@pytest.mark.parametrize(("n", "parts"), [(32768, 2), (70_001, 5), (1 << 17, 3), (262_145, 9)])
+def test_segments(n, parts, prefer_speed):
+    symbols = changing(n, n, parts)
+    encoded = on_every_isa(lambda: blocks.encode_block(symbols, prefer_speed=prefer_speed, segments=True))
+    assert len(set(encoded)) == 1
+    assert blocks.block_form(encoded[0]) in {"A segments", "B segments"}
+    assert len(encoded[0]) < 0.97 * len(blocks.encode_block(symbols, prefer_speed=prefer_speed))
+    for decoded in on_every_isa(lambda: blocks.decode_block(encoded[0], n)):
+        np.testing.assert_array_equal(decoded, symbols)
+    assert reference.decode_block(encoded[0], n) == symbols.tobytes()
+
+
 def test_a_with_escapes_in_a_long_block():
     symbols = bf16_exponents(70_000)
     symbols[[0, 1, 2, 300, 69_000, 69_999]] = [255, 0, 255, 7, 1, 200]

@@ -55,6 +55,16 @@ def test_stepped_decoder_on_long_blocks_with_escapes():
         np.testing.assert_array_equal(step(blocks.encode_block(symbols, profile=profile), symbols.size), symbols)
 
 
+@pytest.mark.parametrize("prefer_speed", [True, False])
+@pytest.mark.parametrize("n", [32_768, 70_001, 1 << 17])
+def test_stepped_decoder_on_segments(n, prefer_speed):
+    for alphabet, p in ((60, (0.05, 0.3, 0.5)), (250, (0.02, 0.1, 0.5))):
+        symbols = np.concatenate([geometric(k, n // 3 + (k == 2) * (n % 3), p[k], alphabet) for k in range(3)])
+        block = blocks.encode_block(symbols, prefer_speed=prefer_speed, segments=True)
+        assert blocks.block_form(block) in {"A segments", "B segments"}
+        np.testing.assert_array_equal(step(block, n), symbols)
+
+
 def test_forms_left_to_the_host():
     sparse = np.zeros(1 << 16, np.uint8)
     sparse[::5000] = 1
@@ -74,11 +84,19 @@ def test_stepped_encoder_writes_what_the_scalar_one_writes(symbols, precision):
 
 
 @pytest.mark.parametrize("profile", ["A", "B"])
-@pytest.mark.parametrize("n", [400, 4200])
+@pytest.mark.parametrize("n", [400, 4200, 32_768])
 def test_damage_is_judged_alike(profile, n):
-    good = blocks.encode_block(geometric(3, n, 0.3, 20), profile=profile)
-    damaged = [good[:size] for size in range(len(good))] + [good + b"\0", good + b"\0\0"]
-    for bit in range(0, 8 * len(good), 1 if n == 400 else 7):
+    if n < 32_768:
+        good = blocks.encode_block(geometric(3, n, 0.3, 20), profile=profile)
+        ends, bits = range(len(good)), range(0, 8 * len(good), 1 if n == 400 else 7)
+    else:
+        alphabet, slow = (20, 0.3) if profile == "A" else (250, 0.02)
+        symbols = np.concatenate([geometric(3, n // 2, slow, alphabet), geometric(4, n // 2, 0.5, alphabet)])
+        good = blocks.encode_block(symbols, prefer_speed=profile == "A", segments=True)
+        assert blocks.block_form(good) == f"{profile} segments"
+        ends, bits = range(0, len(good), 50), [*range(400), *range(0, 8 * len(good), 401)]
+    damaged = [good[:size] for size in ends] + [good + b"\0", good + b"\0\0"]
+    for bit in bits:
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
         damaged.append(bytes(bad))
