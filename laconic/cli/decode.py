@@ -168,7 +168,7 @@ def _restore(
 
 
 def _is_npy(entry: Any) -> bool:
-    return entry.type in ("ndarray", "scalar", "torch")
+    return entry.type in ("ndarray", "scalar", "torch", "image")
 
 
 def _file_name(entry: Any, archive: str) -> str:

@@ -38,7 +38,7 @@ FRAME_LIMIT, TABLE_LIMIT, SIZE_LIMIT = 1 << 25, 1 << 20, 1 << 62
 KINDS = ["stored", "bytes", "weights", "logs", "image", "audio", "kv", "text", "checkpoint"]
 TYPES = [
     "bytes", "bytearray", "memoryview", "ndarray", "scalar", "torch", "value", "dict", "odict", "list", "tuple", "file", "dir", "symlink",
-    "tensor", "text",
+    "tensor", "text", "image",
 ]  # fmt: skip
 DTYPES = [
     "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16", "bfloat16", "float8_e4m3fn",
