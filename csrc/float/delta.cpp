@@ -130,9 +130,25 @@ struct TokenTable {
 };
 constexpr TokenTable kTokens;
 
+// Calls f(i) for each token that is not direct.
+template <class F>
+void for_each_long(const uint8_t *tokens, size_t n, F &&f) {
+    constexpr uint64_t kLong = 0xf0f0f0f0f0f0f0f0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (uint64_t left = load_word(tokens + i) & kLong; left != 0;) {
+            const unsigned k = static_cast<unsigned>(std::countr_zero(left)) / 8;
+            f(i + k);
+            left &= ~(uint64_t{0xff} << (8 * k));
+        }
+    }
+    for (; i < n; ++i)
+        if (tokens[i] >= kDirect) f(i);
+}
+
 template <class T>
 void write_raw_bits(const uint8_t *zigzags, const uint8_t *tokens, size_t n, WordBits &bits) {
-    for (size_t i = 0; i < n; ++i) {
+    for_each_long(tokens, n, [&](size_t i) {
         T z;
         std::memcpy(&z, zigzags + i * sizeof(T), sizeof(T));
         unsigned extra = kTokens.extra[tokens[i]];
@@ -142,30 +158,28 @@ void write_raw_bits(const uint8_t *zigzags, const uint8_t *tokens, size_t n, Wor
             rest >>= kMostBits;
             extra -= kMostBits;
         }
-        bits.put(rest, extra);  // direct tokens have none
-    }
+        bits.put(rest, extra);
+    });
 }
 
+// Replaces the tokens that are not direct; returns the position after their bits.
 template <class T>
 size_t read_raw_bits(const uint8_t *tokens, size_t n, const uint8_t *data, size_t size, size_t position, uint8_t *zigzags) {
-    if (sizeof(T) < 8 && position / 8 + n * sizeof(T) + 8 <= size) {  // no token has as many raw bits as its element
-        for (size_t i = 0; i < n; ++i) {
-            const unsigned extra = kTokens.extra[tokens[i]];
-            const uint64_t rest = load_word(data + position / 8) >> (position % 8) & ((uint64_t{1} << extra) - 1);
-            position += extra;
-            const T z = static_cast<T>(kTokens.base[tokens[i]] + rest);
-            std::memcpy(zigzags + i * sizeof(T), &z, sizeof(T));
+    const bool inside = sizeof(T) < 8 && position / 8 + n * sizeof(T) + 8 <= size;  // a token has fewer raw bits than its element
+    for_each_long(tokens, n, [&](size_t i) {
+        const unsigned extra = kTokens.extra[tokens[i]];
+        uint64_t rest;
+        if (inside) {
+            rest = load_word(data + position / 8) >> (position % 8) & ((uint64_t{1} << extra) - 1);
+        } else {
+            const unsigned first = std::min(extra, kMostBits);
+            rest = take_bits(data, size, position, first);
+            if (extra > first) rest |= take_bits(data, size, position + first, extra - first) << first;
         }
-        return position;
-    }
-    for (size_t i = 0; i < n; ++i) {
-        const unsigned extra = kTokens.extra[tokens[i]], first = std::min(extra, kMostBits);
-        uint64_t rest = take_bits(data, size, position, first);
-        if (extra > first) rest |= take_bits(data, size, position + first, extra - first) << first;
         position += extra;
         const T z = static_cast<T>(kTokens.base[tokens[i]] + rest);
         std::memcpy(zigzags + i * sizeof(T), &z, sizeof(T));
-    }
+    });
     return position;
 }
 
@@ -299,10 +313,8 @@ void decode_delta(const uint8_t *data, size_t size, const uint8_t *base, const u
             const size_t block = std::min(kDeltaBlock, count - at);
             const uint8_t *const from = symbols + first + at;
             uint8_t *const to = zigzags + at * width;
-            if (united[(first + at) / kDeltaBlock] < kDirect) {
-                widen(from, block, format.width, to);
-                continue;
-            }
+            widen(from, block, format.width, to);
+            if (united[(first + at) / kDeltaBlock] < kDirect) continue;
             position = with_width(format.width,
                                   [&]<class T>() { return read_raw_bits<T>(from, block, bit_data, bit_bytes, position, to); });
             if (position > 8 * bit_bytes) throw CorruptData("the payload ends before its raw bits");

@@ -66,18 +66,28 @@ std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts
         row[c] = static_cast<uint32_t>(256 * groups.size());
         groups.push_back({c, of_context[c], {}});
     }
-    // Two tables, so that equal neighbours do not wait for each other.
+    // Most elements are unchanged, so only the others are counted. Four tables, so that equal neighbours do not wait for each
+    // other.
     const size_t cells = 256 * groups.size();
-    std::vector<uint32_t> counts(2 * cells);
-    uint32_t *const even = counts.data(), *const odd = even + cells;
+    std::vector<uint32_t> counts(4 * cells);
+    uint32_t *const table[4] = {counts.data(), counts.data() + cells, counts.data() + 2 * cells, counts.data() + 3 * cells};
     size_t i = 0;
-    for (; i + 2 <= n; i += 2) {
-        ++even[row[contexts[i]] + tokens[i]];
-        ++odd[row[contexts[i + 1]] + tokens[i + 1]];
+    for (; i + 8 <= n; i += 8) {
+        uint64_t eight;
+        std::memcpy(&eight, tokens + i, 8);
+        if (eight == 0) continue;
+        for (size_t k = 0; k < 8; ++k) ++table[k % 4][row[contexts[i + k]] + tokens[i + k]];
     }
-    if (i < n) ++even[row[contexts[i]] + tokens[i]];
-    for (size_t k = 0; k < groups.size(); ++k)
-        for (unsigned s = 0; s < 256; ++s) groups[k].counts[s] = even[256 * k + s] + odd[256 * k + s];
+    for (; i < n; ++i) ++table[0][row[contexts[i]] + tokens[i]];
+    for (size_t k = 0; k < groups.size(); ++k) {
+        Group &group = groups[k];
+        uint64_t others = 0;
+        for (unsigned s = 1; s < 256; ++s) {
+            const size_t cell = 256 * k + s;
+            others += group.counts[s] = table[0][cell] + table[1][cell] + table[2][cell] + table[3][cell];
+        }
+        group.counts[0] = static_cast<uint32_t>(group.total - others);
+    }
     return groups;
 }
 
