@@ -23,8 +23,9 @@ def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: i
     """Encode one object into a self-contained `.lac` blob.
 
     `obj`: bytes, bytearray, memoryview; a numpy array or scalar of any dtype without Python objects (a dtype's flag `aligned` and
-    its `metadata` are not kept); a torch tensor; a dict, list or tuple of these, nested as you like (a state dict); or a
-    `pathlib.Path`, whose file content is encoded. `kind` forces a codec (see `laconic.kinds()`); `level` is one of fast, default,
+    its `metadata` are not kept); a torch tensor; a Pillow image (mode, pixels, palette, and of its `info` `transparency`,
+    `icc_profile` and `exif`); a dict, list or tuple of these, nested as you like (a state dict); or a `pathlib.Path`, whose file
+    content is encoded. `kind` forces a codec (see `laconic.kinds()`); `level` is one of fast, default,
     high, max; `jobs` threads are used (default: all processors; the bytes do not depend on it); `base`: an archive or file that
     the decoder will have too, to code differences against.
 
@@ -41,7 +42,7 @@ def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: i
     check_level(level)
     if base is None and not isinstance(obj, os.PathLike):
         leaf = objects.leaf(obj)
-        if leaf is not None and len(leaf.raw) <= SINGLE_MAX:
+        if leaf is not None and not leaf.meta and len(leaf.raw) <= SINGLE_MAX:
             codec, params = codec_for(leaf, kind)
             entry = Entry("", leaf.type, codec.name, leaf.dtype, leaf.shape)
             parts = pack_object(entry, leaf.raw, codec, params, level)

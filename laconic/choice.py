@@ -18,6 +18,11 @@ def codec_for(leaf: objects.Leaf, kind: str | None) -> tuple[Any, bytes]:
         if params is None:
             raise ValueError(f"codec {kind!r} does not take {leaf.dtype or 'bytes'}")
         return codec, params
+    if leaf.type == "image":
+        codec = registry.get("image")
+        params = codec.array_params(leaf.dtype, leaf.shape)  # type: ignore[attr-defined]
+        if params is not None:
+            return codec, params
     if leaf.dtype and leaf.type != "memoryview":
         codec = registry.get("weights")
         params = codec.params(leaf.dtype, leaf.itemsize)

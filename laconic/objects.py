@@ -15,9 +15,10 @@ import struct
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from laconic import pictures
 from laconic.container import names
 from laconic.container.table import Entry
 from laconic.errors import CorruptDataError, UnsupportedError
@@ -49,6 +50,7 @@ class Leaf:
     shape: tuple[int, ...]
     itemsize: int
     raw: memoryview  # contiguous, format "B"
+    meta: dict[str, Any] = field(default_factory=dict)  # what else it takes to make the object again
 
 
 # ---------------------------------------------------------------------- to entries
@@ -63,6 +65,9 @@ def leaf(obj: Any) -> Leaf | None:
     module = type(obj).__module__.partition(".")[0]
     if module == "torch" and "torch" in sys.modules:
         return _torch_leaf(obj)
+    if pictures.is_image(obj):
+        dtype, shape, raw, meta = pictures.take_apart(obj)
+        return Leaf("image", dtype, shape, int(dtype[2]), memoryview(raw), meta)
     if "numpy" in sys.modules:
         import numpy as np
 
@@ -288,7 +293,7 @@ def refuse(obj: Any) -> TypeError:
         return TypeError("a path can be encoded on its own, not inside a container")
     return TypeError(
         f"can't encode {type(obj).__module__}.{type(obj).__qualname__}; laconic takes bytes-like objects, numpy arrays, torch tensors, "
-        "paths, and dicts or lists of these"
+        "Pillow images, paths, and dicts or lists of these"
     )
 
 
@@ -326,6 +331,8 @@ def from_raw(entry: Entry, shape: tuple[int, ...], raw: Any) -> Any:
         return array[()] if entry.type == "scalar" and shape == () else array
     if entry.type == "torch":
         return _torch_tensor(entry, shape, raw)
+    if entry.type == "image":
+        return pictures.put_together(entry.name, entry.dtype, shape, raw, entry.meta.get("pillow"))
     if entry.type == "bytearray":
         return bytearray(raw)
     if entry.type == "text":

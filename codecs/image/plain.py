@@ -16,6 +16,7 @@ _MAXVAL = re.compile(_SPACE + rb"+(\d{1,5})[ \t\r\n\v\f]")
 _PAM = re.compile(rb"P7\n(?:[^\n]{0,200}\n){1,20}?ENDHDR\n")
 
 MAX_PAGES = 1000  # of a TIFF
+MAX_FIELDS = 4096  # of a page: a small file can claim 65,535 for each of very many
 
 
 def is_plausible(head: bytes, size: int | None) -> bool:
@@ -94,6 +95,8 @@ def find_tiff(reader: Reader) -> list[Area]:
 def _directory(reader: Reader, order: str, place: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """The fields of a TIFF directory, and where the next one is."""
     count = int.from_bytes(reader.at(place, 2), "little" if order == "<" else "big")
+    if count > MAX_FIELDS:
+        raise ValueError("a TIFF directory has too many fields")
     text = reader.at(place + 2, 12 * count + 4)
     if len(text) < 12 * count + 4:
         raise ValueError("a TIFF directory is cut short")

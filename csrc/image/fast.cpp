@@ -51,38 +51,54 @@ class RawBits {
 public:
     void put(unsigned value, unsigned count) {
         pending_ |= uint64_t{value} << filled_;
-        for (filled_ += count; filled_ >= 8; filled_ -= 8, pending_ >>= 8) bytes_.push_back(static_cast<uint8_t>(pending_));
+        filled_ += count;
+        if (filled_ < 32) return;
+        if (bytes_.size() - used_ < 4) bytes_.resize(2 * bytes_.size() + 4096);
+        for (size_t k = 0; k < 4; ++k) bytes_[used_ + k] = static_cast<uint8_t>(pending_ >> 8 * k);
+        used_ += 4;
+        pending_ >>= 32;
+        filled_ -= 32;
     }
     std::vector<uint8_t> finish() {
-        if (filled_ > 0) bytes_.push_back(static_cast<uint8_t>(pending_));
+        bytes_.resize(used_);
+        for (; filled_ > 0; filled_ -= std::min(filled_, 8u), pending_ >>= 8) bytes_.push_back(static_cast<uint8_t>(pending_));
         return std::move(bytes_);
     }
 
 private:
     std::vector<uint8_t> bytes_;
+    size_t used_ = 0;
     uint64_t pending_ = 0;
-    unsigned filled_ = 0;
+    unsigned filled_ = 0;  // below 32
 };
 
 class RawBitsReader {
 public:
     RawBitsReader(const uint8_t *data, size_t size) : p_(data), end_(data + size) {}
     unsigned get(unsigned count) {
-        while (filled_ < count) {
-            if (p_ == end_) throw CorruptData("image: the low bits are cut off");
-            pending_ |= uint64_t{*p_++} << filled_;
-            filled_ += 8;
-        }
+        if (filled_ < count) refill(count);
         const auto value = static_cast<unsigned>(pending_ & ((uint64_t{1} << count) - 1));
         pending_ >>= count;
         filled_ -= count;
         return value;
     }
     void finish() const {
-        if (p_ != end_ || pending_ != 0) throw CorruptData("image: low bits are left");
+        if (p_ != end_ || filled_ >= 8 || pending_ != 0) throw CorruptData("image: low bits are left");
     }
 
 private:
+    void refill(unsigned count) {
+        if (end_ - p_ >= 4) {
+            for (unsigned k = 0; k < 4; ++k) pending_ |= uint64_t{*p_++} << (filled_ + 8 * k);
+            filled_ += 32;
+            return;
+        }
+        for (; filled_ < count; filled_ += 8) {
+            if (p_ == end_) throw CorruptData("image: the low bits are cut off");
+            pending_ |= uint64_t{*p_++} << filled_;
+        }
+    }
+
     const uint8_t *p_, *end_;
     uint64_t pending_ = 0;
     unsigned filled_ = 0;
@@ -122,27 +138,33 @@ public:
     size_t row_symbols() const { return padded_; }
     PlaneState<Sample> &state(size_t p) { return states_[p]; }
 
-    void begin_stripe(Transform t, const Picture &picture, size_t y) {
+    // north(p): where plane p's row above goes, in the stripe's transform.
+    template <class North>
+    void begin_stripe(Transform t, const Picture &picture, size_t y, North &&north) {
         transform_ = t;
-        if (y == 0) return;
-        load(picture, y - 1, [](PlaneState<Sample> &s) { return s.north(); });
+        if (y != 0) load(picture, y - 1, north);
+    }
+    void begin_stripe(Transform t, const Picture &picture, size_t y) {
+        begin_stripe(t, picture, y, [this](size_t p) { return states_[p].north(); });
     }
 
     void load_row(const Picture &picture, size_t y) {
-        load(picture, y, [](PlaneState<Sample> &s) { return s.row(); });
+        load(picture, y, [this](size_t p) { return states_[p].row(); });
         for (auto &s : states_) s.fill_margins();
     }
 
-    void store_row(Picture &picture, size_t y) {
+    // row(p): the samples of plane p.
+    template <class Where>
+    void store_row(Picture &picture, size_t y, Where &&row) {
         size_t p = 0;
         if (planes() >= 3) {
-            const Sample *in[3] = {states_[0].row(), states_[1].row(), states_[2].row()};
+            const Sample *in[3] = {row(0), row(1), row(2)};
             uint16_t *out[3];
             for (size_t k = 0; k < 3; ++k) out[k] = picture.planes[k].samples.data() + y * n_;
             kernels_.untransform(transform_, in, n_, out);
             p = 3;
         }
-        for (; p < planes(); ++p) std::copy_n(states_[p].row(), n_, picture.planes[p].samples.data() + y * n_);
+        for (; p < planes(); ++p) std::copy_n(row(p), n_, picture.planes[p].samples.data() + y * n_);
     }
 
     const uint8_t *contexts(size_t p) {
@@ -162,9 +184,7 @@ public:
 
     uint64_t residuals(size_t p, Sample *codes) { return kernels_.residuals(states_[p].row(), states_[p].north(), n_, codes); }
 
-    void predict_back(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes) {
-        kernels_.predict_back(rows, norths, codes, planes, n_);
-    }
+    void restore(Sample *rows, size_t pitch) const { kernels_.restore(rows, pitch, n_); }
 
     void next_row() {
         for (auto &s : states_) s.next_row();
@@ -177,13 +197,13 @@ private:
         if (planes() >= 3) {
             const uint16_t *in[3];
             for (size_t k = 0; k < 3; ++k) in[k] = picture.planes[k].samples.data() + y * n_;
-            Sample *out[3] = {where(states_[0]), where(states_[1]), where(states_[2])};
+            Sample *out[3] = {where(0), where(1), where(2)};
             kernels_.transform(transform_, in, n_, out);
             p = 3;
         }
         for (; p < planes(); ++p) {
             const uint16_t *const in = picture.planes[p].samples.data() + y * n_;
-            Sample *const out = where(states_[p]);
+            Sample *const out = where(p);
             for (size_t x = 0; x < n_; ++x) out[x] = static_cast<Sample>(in[x]);
         }
     }
@@ -263,10 +283,24 @@ std::vector<uint8_t> encode_as(const Picture &picture) {
     return out.take();
 }
 
+// Some rows of a plane below each other with their margins, and the row above them.
+template <typename Sample>
+class Group {
+public:
+    explicit Group(size_t n) : pitch_(padded(n) + 2 * kMargin), room_((kGroup<Sample> + 1) * pitch_) {}
+    size_t pitch() const { return pitch_; }
+    Sample *north() { return room_.data() + kMargin; }
+    Sample *row(size_t r) { return room_.data() + (r + 1) * pitch_ + kMargin; }
+
+private:
+    size_t pitch_;
+    std::vector<Sample> room_;
+};
+
 template <typename Sample>
 void decode_as(entropy::ByteReader &in, Picture &picture) {
     RowCoder<Sample> coder(picture);
-    const size_t planes = coder.planes(), step = coder.row_symbols();
+    const size_t planes = coder.planes(), step = coder.row_symbols(), width = picture.width;
     std::vector<uint8_t> transforms(stripe_count(picture));
     if (!transforms.empty()) {
         const entropy::ByteReader block = in.get_sized();
@@ -275,42 +309,42 @@ void decode_as(entropy::ByteReader &in, Picture &picture) {
     const entropy::ByteReader coded = in.get_sized();
     entropy::SteppedDecoder decoder(coded.position(), coded.remaining(), kPadContext + 1);
     RawBitsReader low_bits(in.position(), in.remaining());
-    std::vector<uint8_t> symbols(step * planes);
-    std::vector<uint16_t> tables(step), wide_codes(sizeof(Sample) == 2 ? step * planes : 0);
-    std::vector<Sample *> rows(planes);
-    std::vector<const Sample *> norths(planes), codes(planes);
+    std::vector<uint8_t> symbols(sizeof(Sample) == 2 ? step : 0);
+    std::vector<uint16_t> tables(step);
+    std::vector<Group<Sample>> groups(planes, Group<Sample>(width));
+    for (auto &group : groups) std::fill_n(group.north(), width, PlaneState<Sample>::kFirst);
     std::array<uint16_t, kPadContext + 1> table_of;
     std::copy(decoder.table_of().begin(), decoder.table_of().end(), table_of.begin());
-    for (size_t y = 0; y < picture.height; ++y) {
+    for (size_t y = 0; y < picture.height; y += kGroup<Sample>) {
+        const size_t rows = std::min(kGroup<Sample>, picture.height - y);
+        for (size_t r = 0; r < rows; ++r) {
+            for (size_t p = 0; p < planes; ++p) {
+                const uint8_t *const contexts = coder.contexts(p);
+                for (size_t x = 0; x < step; ++x) tables[x] = table_of[contexts[x]];
+                Sample *const codes = groups[p].row(r);
+                if constexpr (sizeof(Sample) == 1) {
+                    decoder.decode(codes, tables.data(), step);
+                    coder.remember(p, codes);
+                } else {
+                    decoder.decode(symbols.data(), tables.data(), step);
+                    coder.remember(p, symbols.data());
+                    for (size_t x = 0; x < width; ++x) {
+                        const unsigned token = symbols[x];
+                        if (token >= Token::kCount) throw CorruptData("image: no such token");
+                        codes[x] = static_cast<uint16_t>(Token::base(token) + low_bits.get(Token::extra_bits(token)));
+                    }
+                }
+            }
+            coder.next_row();
+        }
         if (y % kStripe == 0 && planes >= 3) {
             if (transforms[y / kStripe] >= kTransforms) throw CorruptData("image: no such colour transform");
-            coder.begin_stripe(static_cast<Transform>(transforms[y / kStripe]), picture, y);
+            coder.begin_stripe(static_cast<Transform>(transforms[y / kStripe]), picture, y,
+                               [&](size_t p) { return groups[p].north(); });
         }
-        for (size_t p = 0; p < planes; ++p) {
-            const uint8_t *const contexts = coder.contexts(p);
-            for (size_t x = 0; x < step; ++x) tables[x] = table_of[contexts[x]];
-            uint8_t *const symbol = symbols.data() + p * step;
-            decoder.decode(symbol, tables.data(), step);
-            coder.remember(p, symbol);
-            if constexpr (sizeof(Sample) == 1) {
-                codes[p] = symbol;
-            } else {
-                uint16_t *const wide = wide_codes.data() + p * step;
-                for (size_t x = 0; x < picture.width; ++x) {
-                    const unsigned token = symbol[x];
-                    if (token >= Token::kCount) throw CorruptData("image: no such token");
-                    wide[x] = static_cast<uint16_t>(Token::base(token) + low_bits.get(Token::extra_bits(token)));
-                }
-                codes[p] = wide;
-            }
-            coder.state(p).fill_margins();
-            rows[p] = coder.state(p).row();
-            norths[p] = coder.state(p).north();
-        }
-        for (size_t p = 0; p < planes; p += 4)
-            coder.predict_back(rows.data() + p, norths.data() + p, codes.data() + p, std::min<size_t>(4, planes - p));
-        coder.store_row(picture, y);
-        coder.next_row();
+        for (auto &group : groups) coder.restore(group.row(0), group.pitch());
+        for (size_t r = 0; r < rows; ++r) coder.store_row(picture, y + r, [&](size_t p) { return groups[p].row(r); });
+        for (auto &group : groups) std::copy_n(group.row(kGroup<Sample> - 1), width, group.north());
     }
     decoder.finish();
     if constexpr (sizeof(Sample) == 2)

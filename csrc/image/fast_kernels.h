@@ -19,14 +19,19 @@ constexpr unsigned kTransforms = 4;
 // Sample: uint8_t or uint16_t (planes of more than 8 bits). Rows have kMargin readable samples before and after.
 constexpr size_t kMargin = 32;
 
+// Rows that are restored together.
+template <typename Sample>
+constexpr size_t kGroup = 16 / sizeof(Sample);
+
 template <typename Sample>
 struct RowKernels {
     void (*transform)(Transform t, const uint16_t *const *rgb, size_t n, Sample *const *out);
     void (*untransform)(Transform t, const Sample *const *in, size_t n, uint16_t *const *rgb);
     // Zigzag codes of the residuals, and their sum of magnitudes.
     uint64_t (*residuals)(const Sample *row, const Sample *north, size_t n, Sample *codes);
-    // Undoes the prediction of a row of up to four planes. The samples before the rows must be there.
-    void (*predict_back)(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes, size_t n);
+    // Makes samples of the zigzag codes of kGroup rows, in place; rows are `pitch` apart, and the one before the first holds
+    // samples.
+    void (*restore)(Sample *rows, size_t pitch, size_t n);
 };
 
 struct ContextKernels {

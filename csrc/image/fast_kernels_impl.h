@@ -1,6 +1,7 @@
 // The loops of fast_kernels.h, written so that compilers turn them into vectors; included by one file for each instruction set.
 #pragma once
 
+#include <cstring>
 #include <type_traits>
 
 #include "image/fast_kernels.h"
@@ -119,42 +120,84 @@ uint64_t residual_row(const Sample *row, const Sample *north, size_t n, Sample *
     return sum;
 }
 
-// A sample of each plane in one vector: every sample waits for the one before it, so a plane alone would mostly wait.
-using Four [[gnu::vector_size(16)]] = int32_t;
+// Vectors of one sample of each row of a group.
+template <typename Sample>
+struct Lanes;
 
-inline Four smaller(Four a, Four b) { return a < b ? a : b; }
-inline Four larger(Four a, Four b) { return a < b ? b : a; }
+template <>
+struct Lanes<uint8_t> {
+    using Vector [[gnu::vector_size(16)]] = uint8_t;
+    static Vector low(Vector a, Vector b) {
+        return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    }
+    static Vector high(Vector a, Vector b) {
+        return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    // The last of `first`, then all but the last of `rest`.
+    static Vector shifted(Vector first, Vector rest) {
+        return __builtin_shufflevector(first, rest, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+    }
+};
+
+template <>
+struct Lanes<uint16_t> {
+    using Vector [[gnu::vector_size(16)]] = uint16_t;
+    static Vector low(Vector a, Vector b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+    static Vector high(Vector a, Vector b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+    static Vector shifted(Vector first, Vector rest) { return __builtin_shufflevector(first, rest, 7, 8, 9, 10, 11, 12, 13, 14); }
+};
 
 template <typename Sample>
-void predict_back_row(Sample *const *rows, const Sample *const *norths, const Sample *const *codes, size_t planes, size_t n) {
-    constexpr size_t kBlock = 64;
-    Four north[kBlock], error[kBlock], value[kBlock];
-    // Absent planes repeat the first.
-    const auto plane = [&](size_t p) { return p < planes ? p : 0; };
-    const Sample *const n0 = norths[0], *const n1 = norths[plane(1)], *const n2 = norths[plane(2)], *const n3 = norths[plane(3)];
-    const Sample *const c0 = codes[0], *const c1 = codes[plane(1)], *const c2 = codes[plane(2)], *const c3 = codes[plane(3)];
-    Four w = {rows[0][-1], rows[plane(1)][-1], rows[plane(2)][-1], rows[plane(3)][-1]}, nw = {n0[-1], n1[-1], n2[-1], n3[-1]};
-    constexpr int32_t kMask = static_cast<Sample>(-1);
-    const Four mask = {kMask, kMask, kMask, kMask};
-    for (size_t begin = 0; begin < n; begin += kBlock) {
-        const size_t count = n - begin < kBlock ? n - begin : kBlock;
-        for (size_t x = 0; x < count; ++x) {
-            north[x] = Four{n0[begin + x], n1[begin + x], n2[begin + x], n3[begin + x]};
-            error[x] = Four{c0[begin + x], c1[begin + x], c2[begin + x], c3[begin + x]};
+typename Lanes<Sample>::Vector load(const Sample *from) {
+    typename Lanes<Sample>::Vector v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+// Rows to columns and back: halves are interleaved as often as it takes.
+template <typename Sample, typename Vector>
+void transpose(Vector *v) {
+    constexpr size_t n = kGroup<Sample>;
+    for (size_t stride = 1; stride < n; stride *= 2) {
+        Vector w[n];
+        for (size_t i = 0; i < n / 2; ++i) {
+            w[2 * i] = Lanes<Sample>::low(v[i], v[i + n / 2]);
+            w[2 * i + 1] = Lanes<Sample>::high(v[i], v[i + n / 2]);
         }
-        for (size_t x = 0; x < count; ++x) error[x] = (error[x] >> 1) ^ -(error[x] & 1);
-        for (size_t x = 0; x < count; ++x) {
-            const Four above = north[x];
-            const Four prediction = larger(smaller(w + (above - nw), larger(w, above)), smaller(w, above));
-            w = (prediction + error[x]) & mask;
+        for (size_t i = 0; i < n; ++i) v[i] = w[i];
+    }
+}
+
+// All rows of the group in step, each a sample behind the one above: every sample waits for the one before it, so a row alone
+// would mostly wait. Step t is sample t - r of row r; what lies outside of the rows is of no consequence.
+template <typename Sample>
+void restore_rows(Sample *rows, size_t pitch, size_t n) {
+    using Vector = typename Lanes<Sample>::Vector;
+    constexpr size_t lanes = kGroup<Sample>;
+    const Sample *const north = rows - pitch;
+    Vector w = {}, nw = {};
+    for (size_t begin = 0; begin < n + lanes - 1; begin += lanes) {
+        Vector block[lanes];
+        for (size_t r = 0; r < lanes; ++r) {
+            const Vector codes = load(rows + r * pitch + begin - r);
+            block[r] = (codes >> 1) ^ -(codes & 1);
+        }
+        transpose<Sample>(block);
+        for (size_t t = 0; t < lanes; ++t) {
+            const Vector above = Lanes<Sample>::shifted(load(north + begin + t - (lanes - 1)), w);
+            if (begin == 0) {  // row t begins: left of it and above left is what is above
+                w[t] = above[t];
+                nw[t] = above[t];
+            }
+            const Vector least = w < above ? w : above, most = w < above ? above : w;
+            Vector between = nw < least ? least : nw;
+            between = between < most ? between : most;
+            w = (w + above + block[t]) - between;
             nw = above;
-            value[x] = w;
+            block[t] = w;
         }
-        for (size_t p = 0; p < planes; ++p) {
-            Sample *const __restrict row = rows[p] + begin;
-            const int32_t *const from = reinterpret_cast<const int32_t *>(value) + p;
-            for (size_t x = 0; x < count; ++x) row[x] = static_cast<Sample>(from[4 * x]);
-        }
+        transpose<Sample>(block);
+        for (size_t r = 0; r < lanes; ++r) std::memcpy(rows + r * pitch + begin - r, &block[r], sizeof block[r]);
     }
 }
 
@@ -202,8 +245,7 @@ void magnitude_row(const uint8_t *codes, size_t n, uint8_t *magnitudes) {
 }
 
 template <typename Sample>
-constexpr RowKernels<Sample> kRows = {transform_row<Sample>, untransform_row<Sample>, residual_row<Sample>,
-                                      predict_back_row<Sample>};
+constexpr RowKernels<Sample> kRows = {transform_row<Sample>, untransform_row<Sample>, residual_row<Sample>, restore_rows<Sample>};
 constexpr ContextKernels kContextRows = {context_row, magnitude_row};
 
 }  // namespace

@@ -22,23 +22,39 @@ bool is_clipped(Colour c) {
 
 constexpr int kReach = 12;  // of lumas tried with a neighbour's chroma
 
+// The point of this colour with the chroma and nearly the luma of `p`. All components grow with the luma, so the way to it is
+// known, and where there is none.
+template <class Map>
+bool find_luma(Colour c, Point p, Point &found) {
+    Colour there = Map::colour(p);
+    const auto below = [&] { return there.r < c.r || there.g < c.g || there.b < c.b; };
+    const auto above = [&] { return there.r > c.r || there.g > c.g || there.b > c.b; };
+    const bool up = below();
+    for (int tries = 0; there != c; there = Map::colour(p)) {
+        p.y += up ? 1 : -1;
+        if ((up ? above() : below()) || !is_coordinate(p.y) || ++tries > kReach) return false;
+    }
+    found = p;
+    return true;
+}
+
 // A point of this colour: the nearest one or one beside it; for a clipped colour, which has many, one with the chroma of `before`
 // if there is one. Points further off are `before`'s luma's business, not ours. false: none was found, and the nearest is as good
 // as any.
 template <class Map>
 bool find_point(Colour c, Point before, Point &found) {
+    if (is_clipped(c) && find_luma<Map>(c, before, found)) return true;
+    constexpr int kBeside[] = {0, -1, 1};
     const Point centre = Map::nearest(c);
-    if (is_clipped(c)) {
-        for (int d = 0; d <= 2 * kReach; ++d) {
-            const Point p{before.y + (d & 1 ? -(d + 1) / 2 : d / 2), before.cb, before.cr};
-            if (matches<Map>(p, c)) return found = p, true;
+    for (const int dy : kBeside)
+        for (const int dr : kBeside) {
+            Point p{centre.y + dy, centre.cb, centre.cr + dr};
+            if (Map::red(p) != c.r) continue;  // which says nothing of cb
+            for (const int db : kBeside) {
+                p.cb = centre.cb + db;
+                if (matches<Map>(p, c)) return found = p, true;
+            }
         }
-    }
-    if (matches<Map>(centre, c)) return found = centre, true;
-    for (int k = 0; k < 27; ++k) {
-        const Point p{centre.y + k % 3 - 1, centre.cb + k / 3 % 3 - 1, centre.cr + k / 9 - 1};
-        if (matches<Map>(p, c)) return found = p, true;
-    }
     found = {clip(centre.y), clip(centre.cb), clip(centre.cr)};
     return false;
 }
@@ -195,8 +211,9 @@ std::vector<LatticeException> read_exceptions(entropy::ByteReader &in, size_t pi
     size_t next = 0;
     exceptions.resize(n);
     for (size_t k = 0; k < n; ++k) {
-        const size_t pixel = next + gap.get_varint();
-        if (pixel >= pixels) throw CorruptData("image: an exception lies outside the picture");
+        const size_t skipped = gap.get_varint();
+        if (skipped >= pixels - next) throw CorruptData("image: an exception lies outside the picture");
+        const size_t pixel = next + skipped;
         exceptions[k] = {pixel, {differences[0][k], differences[1][k], differences[2][k]}};
         next = pixel + 1;
     }

@@ -38,10 +38,10 @@ int ten_thousandths(int n) { return static_cast<int>(static_cast<uint32_t>(n + 1
 
 // JFIF's YCbCr as libjpeg computes it.
 struct Jpeg {
+    static int red(Point p) { return clip(p.y + ((91881 * (p.cr - 128) + 32768) >> 16)); }
     static Colour colour(Point p) {
         const int cb = p.cb - 128, cr = p.cr - 128;
-        return {clip(p.y + ((91881 * cr + 32768) >> 16)), clip(p.y + ((-22554 * cb - 46802 * cr + 32768) >> 16)),
-                clip(p.y + ((116130 * cb + 32768) >> 16))};
+        return {red(p), clip(p.y + ((-22554 * cb - 46802 * cr + 32768) >> 16)), clip(p.y + ((116130 * cb + 32768) >> 16))};
     }
     static Point nearest(Colour c) {
         return {(19595 * c.r + 38470 * c.g + 7471 * c.b + 32768) >> 16,
@@ -52,10 +52,10 @@ struct Jpeg {
 
 // Kodak's PhotoCD YCC.
 struct PhotoCd {
+    static int red(Point p) { return clip(ten_thousandths(13584 * p.y + 18215 * (p.cr - 137))); }
     static Colour colour(Point p) {
         const int luma = 13584 * p.y, red = 18215 * (p.cr - 137), blue = 22179 * (p.cb - 156);
-        return {clip(ten_thousandths(luma + red)),
-                clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
+        return {PhotoCd::red(p), clip(ten_thousandths(luma - 5090 * ten_thousandths(red) - 1940 * ten_thousandths(blue))),
                 clip(ten_thousandths(luma + blue))};
     }
     // Flooring loses half a step on average.

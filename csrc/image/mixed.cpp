@@ -29,14 +29,10 @@ private:
 #define LACONIC_AVX2 [[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::flatten]]
 #define LACONIC_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2,lzcnt,prefer-vector-width=512"), gnu::flatten]]
 
-LACONIC_AVX2 std::vector<uint8_t> encode_avx2(Picture &picture) { return encode_with<VectorTrain>(picture); }
-LACONIC_AVX2 void decode_avx2(const uint8_t *data, size_t size, Picture &picture) {
-    decode_with<VectorTrain>(data, size, picture);
-}
-LACONIC_AVX512 std::vector<uint8_t> encode_avx512(Picture &picture) { return encode_with<VectorTrain>(picture); }
-LACONIC_AVX512 void decode_avx512(const uint8_t *data, size_t size, Picture &picture) {
-    decode_with<VectorTrain>(data, size, picture);
-}
+LACONIC_AVX2 std::vector<uint8_t> encode_avx2(Picture &picture) { return encode_here(picture); }
+LACONIC_AVX2 void decode_avx2(const uint8_t *data, size_t size, Picture &picture) { decode_here(data, size, picture); }
+LACONIC_AVX512 std::vector<uint8_t> encode_avx512(Picture &picture) { return encode_here(picture); }
+LACONIC_AVX512 void decode_avx512(const uint8_t *data, size_t size, Picture &picture) { decode_here(data, size, picture); }
 #endif
 
 }  // namespace
@@ -48,7 +44,7 @@ std::vector<uint8_t> encode_mixed(const Picture &picture) {
     if (active_isa() == Isa::avx512) return encode_avx512(copy);
     if (active_isa() == Isa::avx2) return encode_avx2(copy);
 #endif
-    return encode_with<ScalarTrain>(copy);
+    return encode_here(copy);
 }
 
 void decode_mixed(entropy::ByteReader &in, Picture &picture) {
@@ -59,7 +55,7 @@ void decode_mixed(entropy::ByteReader &in, Picture &picture) {
     if (active_isa() == Isa::avx512) return decode_avx512(data, size, picture);
     if (active_isa() == Isa::avx2) return decode_avx2(data, size, picture);
 #endif
-    decode_with<ScalarTrain>(data, size, picture);
+    decode_here(data, size, picture);
 }
 
 }  // namespace laconic::image

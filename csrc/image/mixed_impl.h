@@ -1,8 +1,9 @@
-// The model of level `default`, for any kernel of the mixers; for mixed.cpp alone.
+// The model of level `default`, to be compiled for each instruction set; for mixed.cpp alone.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -12,13 +13,13 @@
 
 namespace laconic::image {
 
-constexpr size_t kEdge = 8;  // readable samples before and after a row
+constexpr size_t kEdge = 8;  // samples before and after a row that repeat its ends
 
 // The last rows of a plane: samples as floats, and residuals.
 class History {
 public:
     explicit History(size_t width) : width_(width) {
-        for (auto &row : samples_) row.assign(width + 2 * kEdge, 0.0f);
+        for (auto &row : samples_) row.assign(width + 2 * kEdge + kBlock, 0.0f);  // the last block is read as a whole one
         for (auto &row : residuals_) row.assign(width + 2 * kEdge, 0);
     }
 
@@ -48,11 +49,6 @@ private:
     std::array<std::vector<int32_t>, 3> residuals_;
 };
 
-inline void take(float *&x, const float *from, size_t n, float reference) {
-    for (size_t i = 0; i < n; ++i) x[i] = from[i] - reference;
-    x += n;
-}
-
 // With the sign turned where `mask` is -1. Signs are as good as random: these are no branches.
 inline int32_t turned(int32_t e, int32_t mask) { return (e ^ mask) - mask; }
 inline uint32_t size_of(int32_t e) { return static_cast<uint32_t>(turned(e, e >> 31)); }
@@ -68,7 +64,6 @@ inline uint32_t signed_level(int32_t e, int32_t most) {
     return static_cast<uint32_t>(most + turned(steps, e >> 31));
 }
 
-template <class Kernel>
 class PlaneModel {
 public:
     PlaneModel(size_t width, unsigned bits, size_t before)
@@ -83,37 +78,17 @@ public:
     template <class Step>
     void code_row(PlaneModel *const *earlier, uint16_t *samples, Step &&step) {
         history.begin_row();
+        squares_.begin_row();
         const Rows own(history);
         Rows near, far;
         if (before_ > 0) near = Rows(earlier[0]->history);
         if (before_ > 1) far = Rows(earlier[1]->history);
-        for (size_t x = 0; x < width_; ++x) {
-            if (x % kBlock == 0) squares_.begin_block(x / kBlock);
-            const float reference = own.n[x];
-            gather(own, near, far, x, squares_.taps());
-            const float raw = reference + squares_.predict();
-            const float limit = static_cast<float>(most_);
-            const float bounded = raw > 0.0f ? (raw < limit ? raw : limit) : 0.0f;  // also where it is no number
-            auto mean = static_cast<int32_t>(bounded * 16.0f + 0.5f);               // in sixteenths
-
-            ResidualContext context;
-            const uint32_t pattern = describe(own, near, x, mean, context);
-            int32_t &bias = bias_[pattern];
-            mean = std::clamp(mean + (bias >> 8), 0, most_ * 16);
-            const int32_t centre = (mean + 8) >> 4, fraction = mean - centre * 16;  // -8 .. 7
-            finish(near, x, fraction, centre, context);
-
-            const int32_t side = fraction >> 31;  // residuals towards the fraction come out positive
-            const int32_t error = turned(model_.code(context, turned(samples[x] - centre, side), step), side);
-            const int32_t value = centre + error;
-            if (value < 0 || value > most_) throw CorruptData("image: a sample leaves its range");
-            samples[x] = static_cast<uint16_t>(value);
-            own.row[x] = static_cast<float>(value);
-            own.error[x] = error;
-            bias += ((value * 16 - mean) * 256 - bias) / 64;
-            squares_.learn(static_cast<float>(value) - reference);
-            if (x % kBlock == kBlock - 1 || x == width_ - 1) squares_.end_block(x / kBlock);
-        }
+        if (before_ == 0)
+            code_blocks<0>(own, near, far, samples, step);
+        else if (before_ == 1)
+            code_blocks<1>(own, near, far, samples, step);
+        else
+            code_blocks<2>(own, near, far, samples, step);
         history.end_row();
     }
 
@@ -135,53 +110,131 @@ private:
               error_nn(h.residuals(2)) {}
     };
 
-    // Weights to begin with, in the order of gather().
+    // Weights to begin with, in the order of each_run().
     static constexpr float kFirst[3][kTaps] = {
-        {0, 0, 0, 0.75f, 0, 0, -0.25f, 0, 0.25f, 0, 0, 0, 0, 0, 0, 0},
-        {0, 0.5f, 0, 0, 0.25f, 0, 0, 0, 0, -0.5f, 1.0f, 0, 0, 0, -0.25f, 0},
-        {0, 0.5f, 0, 0, 0.25f, 0, 0, -0.5f, 1.0f, 0, 0, 0, 0, 0, 0, 0},
+        {0, 0, 0, 0.75f, 0, 0, -0.25f, 0.25f, 0, 0, 0, 0, 0, 0, 0, 0},
+        {0, 0.5f, 0, 0.25f, 0, 0, 0, 0, 0, -0.5f, 1.0f, 0, 0, -0.25f, 0, 0},
+        {0, 0.5f, 0, 0.25f, 0, 0, 0, -0.5f, 1.0f, 0, 0, 0, 0, 0, 0, 0},
     };
+    template <size_t Before>
+    static constexpr size_t kLeft = Before == 0 ? 4 : 2;  // taps of the row being coded: the first ones
 
-    // Neighbours less the sample above, each plane by itself.
-    void gather(const Rows &own, const Rows &near, const Rows &far, size_t x, float *taps) const {
-        const float reference = own.n[x];
-        if (before_ == 0) {
-            take(taps, own.row + x - 4, 4, reference);
-            take(taps, own.n + x - 3, 8, reference);
-            take(taps, own.nn + x - 1, 4, reference);
-        } else if (before_ == 1) {
-            take(taps, own.row + x - 2, 2, reference);
-            take(taps, own.n + x - 1, 4, reference);
-            take(taps, own.nn + x, 2, reference);
-            take(taps, near.row + x - 2, 4, near.n[x]);
-            take(taps, near.n + x - 1, 4, near.n[x]);
+    // Calls run.operator()<taps>(first sample, what is subtracted from each) for the runs of neighbours that are known before the
+    // row is coded.
+    template <size_t Before, class Run>
+    static void each_run(const Rows &own, const Rows &near, const Rows &far, Run &&run) {
+        if constexpr (Before == 0) {
+            run.template operator()<3>(own.n - 3, own.n);
+            run.template operator()<4>(own.n + 1, own.n);
+            run.template operator()<5>(own.nn - 2, own.n);
         } else {
-            take(taps, own.row + x - 2, 2, reference);
-            take(taps, own.n + x - 1, 4, reference);
-            take(taps, near.row + x - 2, 4, near.n[x]);
-            take(taps, near.n + x - 1, 2, near.n[x]);
-            take(taps, far.row + x - 2, 4, far.n[x]);
+            run.template operator()<1>(own.n - 1, own.n);
+            run.template operator()<2>(own.n + 1, own.n);
+            if constexpr (Before == 1) {
+                run.template operator()<3>(own.nn - 1, own.n);
+                run.template operator()<4>(near.row - 2, near.n);
+                run.template operator()<1>(near.n - 1, near.n);
+                run.template operator()<2>(near.n + 1, near.n);
+                run.template operator()<1>(near.nn, near.n);
+            } else {
+                run.template operator()<1>(own.nn, own.n);
+                run.template operator()<4>(near.row - 2, near.n);
+                run.template operator()<1>(near.n - 1, near.n);
+                run.template operator()<1>(near.n + 1, near.n);
+                run.template operator()<4>(far.row - 2, far.n);
+            }
         }
     }
 
-    // Contexts that do not depend on the exact mean; returns the one of the bias.
-    uint32_t describe(const Rows &own, const Rows &near, size_t x, int32_t mean, ResidualContext &context) const {
-        const int32_t ew = own.error[static_cast<ptrdiff_t>(x) - 1], en = own.error_n[x];
-        const uint32_t w = size_of(ew), n = size_of(en), ne = size_of(own.error_n[x + 1]),
-                       nw = size_of(own.error_n[static_cast<ptrdiff_t>(x) - 1]),
-                       ww = size_of(own.error[static_cast<ptrdiff_t>(x) - 2]), nn = size_of(own.error_nn[x]);
-        uint32_t sum = 2 * w + 2 * n + ne + nw;
-        if (before_ > 0) {
-            const uint32_t c = size_of(near.error[x]);
-            sum = (sum * 3 + 6 * c) / 5;
+    template <size_t Before, class Step>
+    void code_blocks(const Rows &own, const Rows &near, const Rows &far, uint16_t *samples, Step &&step) {
+        for (size_t first = 0; first < width_; first += kBlock) {
+            const size_t count = std::min(kBlock, width_ - first), block = first / kBlock;
+            const float *const weights = squares_.weights(block);
+            alignas(sizeof(Vector)) float known[kBlock];
+            predict_known<Before>(own, near, far, first, weights + kLeft<Before>, known);
+            for (size_t k = 0; k < count; ++k) {
+                const size_t x = first + k;
+                const float reference = own.n[x];
+                const float *const left = own.row + x - kLeft<Before>;
+                float sum = known[k];
+                for (size_t i = 0; i < kLeft<Before>; ++i) sum += (left[i] - reference) * weights[i];
+                code_sample<Before>(own, near, x, reference + sum, samples[x], step);
+            }
+            learn<Before>(own, near, far, first, count);
         }
+    }
+
+    // The share of the known neighbours in the prediction of a block's samples.
+    template <size_t Before>
+    static void predict_known(const Rows &own, const Rows &near, const Rows &far, size_t first, const float *weights,
+                              float *known) {
+        Vector sum = {};
+        each_run<Before>(own, near, far, [&]<size_t Taps>(const float *from, const float *less) {
+            Vector reference, sample;
+            std::memcpy(&reference, less + first, sizeof reference);
+            for (size_t i = 0; i < Taps; ++i) {
+                std::memcpy(&sample, from + first + i, sizeof sample);
+                sum += (sample - reference) * *weights++;
+            }
+        });
+        std::memcpy(known, &sum, sizeof sum);
+    }
+
+    template <size_t Before>
+    void learn(const Rows &own, const Rows &near, const Rows &far, size_t first, size_t count) {
+        Vector taps[kBlock];
+        float targets[kBlock];
+        for (size_t k = 0; k < count; ++k) {
+            const size_t x = first + k;
+            float *tap = reinterpret_cast<float *>(&taps[k]);
+            const auto take = [&]<size_t Taps>(const float *from, const float *less) {
+                for (size_t i = 0; i < Taps; ++i) tap[i] = from[x + i] - less[x];
+                tap += Taps;
+            };
+            take.template operator()<kLeft<Before>>(own.row - kLeft<Before>, own.n);
+            each_run<Before>(own, near, far, take);
+            targets[k] = own.row[x] - own.n[x];
+        }
+        squares_.learn(first / kBlock, taps, targets, count);
+    }
+
+    template <size_t Before, class Step>
+    void code_sample(const Rows &own, const Rows &near, size_t x, float predicted, uint16_t &sample, Step &&step) {
+        const float limit = static_cast<float>(most_);
+        const float bounded = predicted > 0.0f ? (predicted < limit ? predicted : limit) : 0.0f;  // also where it is no number
+        auto mean = static_cast<int32_t>(bounded * 16.0f + 0.5f);                                 // in sixteenths
+
+        ResidualContext context;
+        int32_t &bias = bias_[describe<Before>(own, near, x, mean, context)];
+        mean = std::clamp(mean + (bias >> 8), 0, most_ * 16);
+        const int32_t centre = (mean + 8) >> 4, fraction = mean - centre * 16;  // -8 .. 7
+        finish<Before>(own, near, x, fraction, centre, context);
+
+        const int32_t side = fraction >> 31;  // residuals towards the fraction come out positive
+        const int32_t error = turned(model_.code(context, turned(sample - centre, side), step), side);
+        const int32_t value = centre + error;
+        if (value < 0 || value > most_) throw CorruptData("image: a sample leaves its range");
+        sample = static_cast<uint16_t>(value);
+        own.row[x] = static_cast<float>(value);
+        own.error[x] = error;
+        bias += ((value * 16 - mean) * 256 - bias) / 64;
+    }
+
+    // Contexts that do not depend on the exact mean; returns the one of the bias.
+    template <size_t Before>
+    static uint32_t describe(const Rows &own, const Rows &near, size_t x, int32_t mean, ResidualContext &context) {
+        const auto at = static_cast<ptrdiff_t>(x);
+        const uint32_t w = size_of(own.error[at - 1]), n = size_of(own.error_n[x]), ne = size_of(own.error_n[x + 1]),
+                       nw = size_of(own.error_n[at - 1]), ww = size_of(own.error[at - 2]), nn = size_of(own.error_nn[x]);
+        uint32_t sum = 2 * w + 2 * n + ne + nw;
+        if constexpr (Before > 0) sum = (sum * 3 + 6 * size_of(near.error[x])) / 5;
         context.level = std::min(quarters(sum + 1), 63u);
-        const unsigned coarse = std::min(context.level / 4, 15u);
+        const unsigned coarse = context.level / 4;
         const float m = static_cast<float>(mean) * 0.0625f;
         const auto above = [&](float value) -> uint32_t { return value > m ? 1 : 0; };
-        const uint32_t pattern = above(own.row[static_cast<ptrdiff_t>(x) - 1]) | above(own.n[x]) << 1 |
-                                 above(own.n[static_cast<ptrdiff_t>(x) - 1]) << 2 | above(own.n[x + 1]) << 3 |
-                                 above(own.row[static_cast<ptrdiff_t>(x) - 2]) << 4 | above(own.nn[x]) << 5;
+        const uint32_t pattern = above(own.row[at - 1]) | above(own.n[x]) << 1 | above(own.n[at - 1]) << 2 |
+                                 above(own.n[x + 1]) << 3 | above(own.row[at - 2]) << 4 | above(own.nn[x]) << 5;
         context.sets[1] = octave(w, 7) * 128 + octave(n, 7) * 16 + std::min<uint32_t>(quarters(ne + nw + 1) / 2, 15);
         context.sets[3] = pattern * 16 + coarse;
         context.sets[4] = std::min<uint32_t>(quarters(ww + nn + 1), 31) * 32 + std::min<uint32_t>(context.level / 2, 31);
@@ -189,62 +242,56 @@ private:
     }
 
     // Contexts that follow the sign of the mean's fraction.
-    void finish(const Rows &near, size_t x, int32_t fraction, int32_t centre, ResidualContext &context) const {
-        const unsigned coarse = std::min(context.level / 4, 15u);
+    template <size_t Before>
+    void finish(const Rows &own, const Rows &near, size_t x, int32_t fraction, int32_t centre, ResidualContext &context) const {
+        const unsigned coarse = context.level / 4;
         const uint32_t part = size_of(fraction) / 2;  // 0 .. 4
         const int32_t side = fraction >> 31;
         context.sets[0] = context.level * 8 + part;
-        if (before_ > 0) {
+        if constexpr (Before > 0) {
             context.sets[2] = signed_level(turned(near.error[x], side), 5) * 64 + std::min<uint32_t>(part / 2, 3) * 16 + coarse;
         } else {
-            const int32_t ew = history_error(x, 0), en = history_error(x, 1);
-            context.sets[2] = (signed_level(turned(ew, side), 3) * 7 + signed_level(turned(en, side), 3)) * 16 + coarse;
+            const int32_t w = own.error[static_cast<ptrdiff_t>(x) - 1], n = own.error_n[x];
+            context.sets[2] = (signed_level(turned(w, side), 3) * 7 + signed_level(turned(n, side), 3)) * 16 + coarse;
         }
         context.sets[5] = (static_cast<uint32_t>(centre) << 6 >> bits_) * 16 + coarse;
-    }
-    int32_t history_error(size_t x, size_t above) const {
-        auto &h = const_cast<History &>(history);
-        return above == 0 ? h.residuals(0)[static_cast<ptrdiff_t>(x) - 1] : h.residuals(1)[x];
     }
 
     size_t width_, before_;
     unsigned bits_;
     int32_t most_;
     LeastSquares squares_;
-    ResidualModel<Kernel> model_;
+    ResidualModel model_;
     std::array<int32_t, 1024> bias_{};  // in 1/4096
 };
 
 // Codes all planes, row by row.
-template <class Kernel, class Step>
+template <class Step>
 inline void code_planes(Picture &picture, Step &&step) {
     const size_t count = picture.planes.size();
     // Green, red, blue: green says most about the others.
     std::vector<size_t> order(count);
     for (size_t p = 0; p < count; ++p) order[p] = p;
     if (count >= 3) std::swap(order[0], order[1]);
-    std::vector<std::unique_ptr<PlaneModel<Kernel>>> models;
+    std::vector<std::unique_ptr<PlaneModel>> models;
     for (size_t p = 0; p < count; ++p)
-        models.push_back(
-            std::make_unique<PlaneModel<Kernel>>(picture.width, picture.planes[order[p]].bits, std::min<size_t>(p, 2)));
+        models.push_back(std::make_unique<PlaneModel>(picture.width, picture.planes[order[p]].bits, std::min<size_t>(p, 2)));
     for (size_t y = 0; y < picture.height; ++y)
         for (size_t p = 0; p < count; ++p) {
-            PlaneModel<Kernel> *const earlier[2] = {p > 0 ? models[p - 1].get() : nullptr, p > 1 ? models[p - 2].get() : nullptr};
+            PlaneModel *const earlier[2] = {p > 0 ? models[p - 1].get() : nullptr, p > 1 ? models[p - 2].get() : nullptr};
             models[p]->code_row(earlier, picture.planes[order[p]].samples.data() + y * picture.width, step);
         }
 }
 
-template <class Kernel>
-inline std::vector<uint8_t> encode_with(Picture &picture) {
+inline std::vector<uint8_t> encode_here(Picture &picture) {
     BinaryEncoder coder;
-    code_planes<Kernel>(picture, [&](bool bit, uint32_t p) { return coder.encode(bit, p), bit; });
+    code_planes(picture, [&](bool bit, uint32_t p) { return coder.encode(bit, p), bit; });
     return coder.finish();
 }
 
-template <class Kernel>
-inline void decode_with(const uint8_t *data, size_t size, Picture &picture) {
+inline void decode_here(const uint8_t *data, size_t size, Picture &picture) {
     BinaryDecoder coder(std::span(data, size));
-    code_planes<Kernel>(picture, [&](bool, uint32_t p) { return coder.decode(p); });
+    code_planes(picture, [&](bool, uint32_t p) { return coder.decode(p); });
     coder.finish();
 }
 

@@ -1,28 +1,31 @@
-// Codes prediction residuals with adaptive models in several contexts, mixed in the logistic domain (csrc/mixing).
+// Codes prediction residuals with adaptive models in several contexts, mixed in the logistic domain (M. Mahoney, "Adaptive
+// weighing of context models for lossless data compression", 2005).
 //
-// A residual is cut by a step that follows the local size of residuals: the quotient in unary and the sign are mixed decisions,
-// the rest below the step has simple models.
+// A residual is cut by a step that follows the local size of residuals. The quotient's unary decisions and the sign are eight
+// nodes whose probabilities are all computed before the first is coded, one in each element of a vector: what follows is only the
+// coder's work. The rest below the step has simple models.
+//
+// An estimate is kept as log2 of its odds in units of 2^-23, by the bits of a float: log2 here is the line through its values at
+// the powers of two, so that going to the odds and back is free and exact. Everything is IEEE single precision, elementwise, in a
+// fixed order, so all machines compute the same bits.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "entropy/binary_coder.h"
 #include "entropy/error.h"
-#include "image/small_mixer.h"
-#include "mixing/apm.h"
-#include "mixing/logistic.h"
 #include "mixing/state_map.h"
 
 namespace laconic::image {
 
 constexpr size_t kSets = 6;
 constexpr size_t kSetContexts = 1024;
-constexpr size_t kNodes = 16;  // decisions of one context: 12 of the quotient, signs
+constexpr size_t kNodes = 8;
+constexpr uint32_t kUnary = 7;  // nodes of the quotient; the last one is the sign
 
 // What is known before a residual is coded.
 struct ResidualContext {
@@ -37,91 +40,151 @@ inline unsigned quarters(uint32_t x) {
     return 4 * octave + rest;
 }
 
-template <class Kernel>
+// By what a residual turned out to be: which nodes were coded, and their bits.
+struct alignas(32) Outcome {
+    std::array<int32_t, kNodes> coded{}, zeros{};  // masks
+    std::array<float, kNodes> target{};
+};
+inline constexpr auto kOutcomes = [] {
+    std::array<Outcome, (kUnary + 1) * 3> table{};
+    for (uint32_t unary = 0; unary <= kUnary; ++unary)
+        for (uint32_t sign = 0; sign < 3; ++sign) {  // none, positive, negative
+            Outcome &o = table[unary * 3 + sign];
+            for (uint32_t node = 0; node < kNodes; ++node) {
+                const bool coded = node < kUnary ? node <= unary : sign != 0;
+                const bool one = coded && (node < kUnary ? node < unary : sign == 2);
+                o.coded[node] = coded ? -1 : 0;
+                o.zeros[node] = one ? 0 : -1;
+                o.target[node] = one ? 1.0f : 0.0f;
+            }
+        }
+    return table;
+}();
+
 class ResidualModel {
 public:
-    ResidualModel() : contexts_(kSets * kSetContexts), mixer_(kNodes * 16, kFirstWeight), apm_(kNodes * 64), low_(64 * 4 * 8) {}
+    ResidualModel() : estimates_(kSets * kSetContexts), weights_(kWeightSets), excess_(kWeightSets * 16), low_(64 * 4 * 4) {}
 
     // Codes `residual` (the decoder's argument is ignored) with step(bit, p1), which returns the bit.
     template <class Step>
     int32_t code(const ResidualContext &context, int32_t residual, Step &&step) {
-        for (size_t k = 0; k < kSets; ++k) chosen_[k] = &contexts_[k * kSetContexts + context.sets[k]];
-        level_ = context.level;
-        const unsigned shift = level_ > kShiftBase ? (level_ - kShiftBase) / 4 : 0;
+        Estimates *chosen[kSets];
+        for (size_t k = 0; k < kSets; ++k) chosen[k] = &estimates_[k * kSetContexts + context.sets[k]];
+        const unsigned level = context.level;
+        Weights &weights = weights_[level / 4];
+
+        Floats inputs[kSets];
+        for (size_t k = 0; k < kSets; ++k) inputs[k] = __builtin_convertvector(chosen[k]->odds, Floats);
+        Floats even = weights.constant * kOne, odd = inputs[0] * weights.of[0];
+        for (size_t k = 1; k < kSets; ++k) (k % 2 != 0 ? even : odd) += inputs[k] * weights.of[k];
+        Floats sum = even + odd;
+        constexpr float most = 11 * kOne;
+        sum = sum < most ? sum : Floats{} + most;  // also where it is no number
+        sum = sum > -most ? sum : Floats{} - most;
+        const Ints bits = __builtin_convertvector(sum, Ints) + kExponent;
+        const auto odds = reinterpret_cast<const Floats &>(bits);
+        const Floats p = odds / (odds + 1.0f);
+        alignas(sizeof(Ints)) std::array<int32_t, kNodes> p1;
+        reinterpret_cast<Ints &>(p1) = __builtin_convertvector(p * 65536.0f, Ints);
+
+        const unsigned shift = level > kShiftBase ? (level - kShiftBase) / 4 : 0;
         const auto magnitude = static_cast<uint32_t>((residual ^ residual >> 31) - (residual >> 31));
         const uint32_t wanted = magnitude >> shift;
         uint32_t quotient = 0;
-        while (quotient < kLongest && decide(quotient < wanted, std::min<size_t>(quotient, 11), step)) ++quotient;
-        if (quotient == kLongest) quotient += rest(wanted - kLongest, step);
-        uint32_t low = 0;
-        AdaptiveProbability *const models = &low_[(level_ * 4 + std::min(quotient, 3u)) * 8];
-        for (unsigned k = shift; k-- > 0;) {
-            const bool bit = magnitude >> k & 1;
-            const unsigned depth = shift - 1 - k;
-            if (depth < 2) {
-                AdaptiveProbability &model = models[(1u << depth) + low];
-                const bool coded = step(bit, static_cast<uint32_t>(std::clamp(model.p16(), 64, 65472)));
-                model.update(coded, 255);
-                low = 2 * low + coded;
-            } else {
-                low = 2 * low + step(bit, 32768);
-            }
-        }
-        const uint32_t whole = (quotient << shift) + low;
-        if (whole == 0) return 0;
-        const auto sign = 0u - static_cast<uint32_t>(decide(residual < 0, shift == 0 ? 12 : 13, step));
+        while (quotient < kUnary && step(quotient < wanted, static_cast<uint32_t>(p1[quotient]))) ++quotient;
+        const uint32_t unary = quotient;
+        if (quotient == kUnary) quotient += excess(wanted - kUnary, &excess_[level / 4 * 16], step);
+        const uint32_t whole =
+            (quotient << shift) + low_bits(magnitude, shift, &low_[(level * 4 + std::min(quotient, 3u)) * 4], step);
+        uint32_t sign = 0;
+        if (whole != 0) sign = 0u - static_cast<uint32_t>(step(residual < 0, static_cast<uint32_t>(p1[kUnary])));
+
+        const Outcome &outcome = kOutcomes[unary * 3 + (whole == 0 ? 0 : 1 + (sign & 1))];
+        train(chosen, weights, inputs, p, outcome);
         return static_cast<int32_t>((whole ^ sign) - sign);
     }
 
 private:
     using AdaptiveProbability = mixing::AdaptiveProbability;
-    static constexpr int16_t kFirstWeight = mixing::kWeightOne * 5 / 16;
-    static constexpr unsigned kShiftBase = 12;
-    static constexpr uint32_t kLongest = 24;
-    static constexpr uint32_t kLimit = 255;
-    static constexpr int32_t kRate = 40;
+    using Floats [[gnu::vector_size(kNodes * 4), gnu::aligned(kNodes * 4), gnu::may_alias]] = float;
+    using Ints [[gnu::vector_size(kNodes * 4), gnu::aligned(kNodes * 4), gnu::may_alias]] = int32_t;
 
-    template <class Step>
-    bool decide(bool bit, size_t node, Step &&step) {
-        using namespace mixing;
-        mixer_.begin(node * 16 + level_ / 4);
-        for (size_t k = 0; k < kSets; ++k) {
-            mixer_.input(k, stretch(chosen_[k]->nodes[node].p16()));
+    static constexpr unsigned kShiftBase = 12;
+    static constexpr size_t kWeightSets = 16;
+    static constexpr float kOne = 1 << 23;              // log2 of 2
+    static constexpr int32_t kExponent = 127 << 23;     // bits of 1.0f
+    static constexpr int32_t kSurest = 12 << 23;        // of an estimate
+    static constexpr float kSlowest = 1.0f / 220;       // how far an estimate moves towards what comes, at least
+    static constexpr float kLearning = 0.0042f / kOne;  // of weights, for inputs of 1.0 = a factor of 2 in the odds
+
+    struct alignas(64) Estimates {
+        Ints odds = {};
+        Floats rate = Floats{} + 0.6f;
+    };
+    struct Weights {
+        Floats of[kSets] = {};
+        Floats constant = {};
+        Weights() {
+            for (Floats &w : of) w += 0.24f;
         }
-        mixer_.input(kSets, 256);
-        const int logit = mixer_.mix();
-        const int mixed = squash(logit);
-        const int refined = apm_.refine(logit, node * 64 + level_);
-        const int p = (mixed + refined + 1) >> 1;
-        bit = step(bit, static_cast<uint32_t>(std::clamp(p, 24, 65512)));
-        mixer_.train(bit, kRate);
-        apm_.update(bit, 6);
-        for (size_t k = 0; k < kSets; ++k) chosen_[k]->nodes[node].update(bit, kLimit);
-        return bit;
+    };
+    static void train(Estimates *const *chosen, Weights &weights, const Floats *inputs, const Floats &p, const Outcome &outcome) {
+        const auto &coded = reinterpret_cast<const Ints &>(outcome.coded);
+        const auto &turn = reinterpret_cast<const Ints &>(outcome.zeros);
+        const Floats error = reinterpret_cast<const Floats &>(outcome.target) - p;
+        const Ints coded_error = reinterpret_cast<const Ints &>(error) & coded;
+        const Floats step = reinterpret_cast<const Floats &>(coded_error) * kLearning;
+        for (size_t k = 0; k < kSets; ++k) weights.of[k] += inputs[k] * step;
+        weights.constant += step * kOne;
+        for (size_t k = 0; k < kSets; ++k) {
+            Estimates &e = *chosen[k];
+            const Ints masked = reinterpret_cast<const Ints &>(e.rate) & coded;
+            const auto rate = reinterpret_cast<const Floats &>(masked);
+            // The odds of what came: o -> (o + rate) / (1 - rate), nearly, is p -> p + rate (1 - p).
+            const Ints before = ((e.odds ^ turn) - turn) + kExponent;
+            const Floats after = (reinterpret_cast<const Floats &>(before) + rate) * (rate + 1.0f);
+            Ints moved = reinterpret_cast<const Ints &>(after) - kExponent;
+            moved = moved < kSurest ? moved : Ints{} + kSurest;
+            e.odds = (moved ^ turn) - turn;
+            const Floats slower =
+                e.rate - rate * rate * (1.0f - 0.6f * rate);  // nearly rate / (1 + rate): the next of 1 / (n + 1.5)
+            e.rate = slower > kSlowest ? slower : Floats{} + kSlowest;
+        }
     }
 
-    // Elias gamma of value + 1, plain.
+    // Elias gamma of value + 1, its length adaptive.
     template <class Step>
-    static uint32_t rest(uint32_t value, Step &&step) {
+    static uint32_t excess(uint32_t value, AdaptiveProbability *models, Step &&step) {
         const uint32_t v = value + 1;
         const auto wanted = static_cast<unsigned>(std::bit_width(v)) - 1;
         unsigned length = 0;
-        while (length < 20 && step(length < wanted, 32768)) ++length;
+        while (length < 16 && modelled(length < wanted, models[length], step)) ++length;
         uint32_t found = 1;
         for (unsigned k = length; k-- > 0;) found = 2 * found + step(v >> k & 1, 32768);
         return found - 1;
     }
 
-    struct alignas(64) Context {
-        AdaptiveProbability nodes[kNodes];
-    };
+    template <class Step>
+    static uint32_t low_bits(uint32_t magnitude, unsigned shift, AdaptiveProbability *models, Step &&step) {
+        uint32_t low = 0;
+        for (unsigned k = shift; k-- > 0;) {
+            const bool bit = magnitude >> k & 1;
+            const unsigned depth = shift - 1 - k;
+            low = 2 * low + (depth < 2 ? modelled(bit, models[(1u << depth) + low], step) : step(bit, 32768));
+        }
+        return low;
+    }
 
-    std::vector<Context> contexts_;
-    std::array<Context *, kSets> chosen_{};
-    SmallMixer<Kernel> mixer_;
-    mixing::ApmMap apm_;
-    std::vector<AdaptiveProbability> low_;
-    unsigned level_ = 0;
+    template <class Step>
+    static bool modelled(bool bit, AdaptiveProbability &model, Step &&step) {
+        bit = step(bit, static_cast<uint32_t>(std::clamp(model.p16(), 64, 65472)));
+        model.update(bit, 255);
+        return bit;
+    }
+
+    std::vector<Estimates> estimates_;
+    std::vector<Weights> weights_;
+    std::vector<AdaptiveProbability> excess_, low_;
 };
 
 }  // namespace laconic::image

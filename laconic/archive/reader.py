@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ class ArchiveReader:
             return objects.rebuild(entry.type, items)
         if entry.type in ("dir", "symlink"):
             raise TypeError(f"entry {entry.name!r} is a {entry.type}, which has no content; `laconic decode` restores it")
-        if entry.type in ("ndarray", "scalar", "tensor", "torch", "memoryview") and (entry.dtype or entry.shape):
+        if entry.type in ("ndarray", "scalar", "tensor", "torch", "image", "memoryview") and (entry.dtype or entry.shape):
             objects.check_shape(entry) if entry.type != "memoryview" else None
         return objects.from_raw(entry, entry.shape, self._raw(part, entry, 0, entry.size))
 
@@ -140,8 +141,8 @@ class ArchiveReader:
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Any:
         """A range of an entry, decoding only the frames that hold it.
 
-        For arrays and tensors with at least one axis: rows [start, stop) of the first axis, as an array. Otherwise bytes [start, stop).
-        `start` and `stop` follow slice rules (negative counts from the end, past the end is cut).
+        For images, and arrays and tensors with at least one axis: rows [start, stop) of the first axis, as an array. Otherwise bytes
+        [start, stop). `start` and `stop` follow slice rules (negative counts from the end, past the end is cut).
 
         >>> import laconic, numpy as np, tempfile, pathlib
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.lac"
@@ -151,6 +152,8 @@ class ArchiveReader:
         [[2, 3], [4, 5]]
         """
         part, entry = self._entry(name)
+        if entry.type == "image":
+            entry = dataclasses.replace(entry, type="ndarray")
         if entry.type in ("ndarray", "tensor", "torch") and entry.shape:
             row = objects.check_shape(entry)
             a, b, _ = slice(start, stop).indices(entry.shape[0])

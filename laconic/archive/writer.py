@@ -44,10 +44,10 @@ class ArchiveWriter:
     def add(self, name: str, obj: Any, *, kind: str | None = None, level: str | None = None, meta: dict[str, Any] | None = None) -> None:
         """Encode `obj` as the entry `name`.
 
-        `obj`: bytes-like, a numpy array or scalar, a torch tensor, a pathlib.Path (the file's content, kind found by content), or a
-        dict, list or tuple of these (and of None, bool, int, float, str inside). `kind` forces a codec, `level` one of fast, default,
-        high, max. `meta`: a map with text keys and plain values, at most 64 KiB. Raises TypeError for objects that would not come back
-        exactly, ValueError for a name that is taken.
+        `obj`: bytes-like, a numpy array or scalar, a torch tensor, a Pillow image, a pathlib.Path (the file's content, kind found by
+        content), or a dict, list or tuple of these (and of None, bool, int, float, str inside). `kind` forces a codec, `level` one of
+        fast, default, high, max. `meta`: a map with text keys and plain values, at most 64 KiB. Raises TypeError for objects that would
+        not come back exactly, ValueError for a name that is taken.
         """
         level = check_level(level or self._level)
         meta = check_meta(name, meta)
@@ -83,7 +83,7 @@ class ArchiveWriter:
 
     def _add_leaf(self, name: str, leaf: objects.Leaf, kind: str | None, level: str, meta: dict[str, Any]) -> None:
         codec, params = codec_for(leaf, kind)
-        entry = Entry(self._claim(name), leaf.type, codec.name, leaf.dtype, leaf.shape, meta=meta)
+        entry = Entry(self._claim(name), leaf.type, codec.name, leaf.dtype, leaf.shape, meta=meta | leaf.meta)
         if len(leaf.raw) < PACK_ENTRY and not self._bases.given:
             self._writer.add_small(entry, bytes(leaf.raw), codec, params, level)
             return

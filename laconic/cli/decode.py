@@ -67,7 +67,9 @@ def run_decode(
         if os.path.isdir(archive):
             raise Failed(f"{archive}: is a folder, not an archive")
     import laconic
+    from laconic import _core
 
+    _core.keep_freed_memory()
     with laconic.open(source, base=bases(base), jobs=jobs) as opened:
         chosen = _choose(opened, entries, quiet)
         total = sum(opened.entry(name).size for name in chosen)
@@ -166,7 +168,7 @@ def _restore(
 
 
 def _is_npy(entry: Any) -> bool:
-    return entry.type in ("ndarray", "scalar", "torch")
+    return entry.type in ("ndarray", "scalar", "torch", "image")
 
 
 def _file_name(entry: Any, archive: str) -> str:

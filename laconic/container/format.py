@@ -40,7 +40,7 @@ NAMED_CODEC = 127
 # Entry types: what the entry was before it was encoded, and so what it becomes again.
 ENTRY_TYPES = (
     "bytes", "bytearray", "memoryview", "ndarray", "scalar", "torch", "value",
-    "dict", "odict", "list", "tuple", "file", "dir", "symlink", "tensor", "text",
+    "dict", "odict", "list", "tuple", "file", "dir", "symlink", "tensor", "text", "image",
 )  # fmt: skip
 
 # dtypes with a one-byte code; any other is written as text (code 0).

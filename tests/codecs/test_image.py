@@ -233,4 +233,4 @@ def test_payloads_do_not_change() -> None:
     assert made == GOLDEN
 
 
-GOLDEN = ["009854df78a9811e", "1ee6fbe2852a95e7", "ebbbb416b1171be6", "3a803fd13b45bbfe"]
+GOLDEN = ["009854df78a9811e", "1ee6fbe2852a95e7", "305b99acf37e573b", "2b96315f68434f8c"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,17 @@ def test_damaged_png_payloads(name: str) -> None:
 def test_a_png_that_inflates_to_far_more_is_kept() -> None:
     raw = png_of(np.zeros((3000, 1000, 1), np.uint8), filters=1)
     assert codec.encode(memoryview(raw), b"\1", "fast", None) is None
+
+
+def test_a_tiff_of_endless_directories_is_none() -> None:
+    size, pages = 786_426, 1000  # of a directory with 65,535 fields
+    raw = bytearray(b"II*\0\x08\0\0\0" + b"\xff" * (size + 4 * pages))
+    for page in range(pages):
+        raw[8 + 4 * page + size - 4 : 8 + 4 * page + size] = struct.pack("<I", 12 + 4 * page)
+    before = time.process_time()
+    with pytest.raises(ValueError, match="TIFF"):
+        list(codec.layout(BufferSource(memoryview(bytes(raw)))))
+    assert time.process_time() - before < 2
 
 
 def test_pillow_agrees(tmp_path: Path) -> None:

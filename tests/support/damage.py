@@ -12,7 +12,7 @@ from laconic.container.codec import Codec
 
 def check_damage(codec: Codec, payload: bytes, params: bytes, size: int, *, others: Iterable[bytes] = (),
                  head: Callable[[np.random.Generator], bytes] = lambda _: b"") -> None:  # fmt: skip
-    """Bit flips, cuts (which must be noticed), wrong sizes, changed parameters and those of `others`, noise after `head`."""
+    """Bit flips, cuts (which must be noticed), equal bits to the end, wrong sizes, other parameters (`others`), noise after `head`."""
     rng = np.random.default_rng(0)
     out = memoryview(bytearray(2 * size + 1))
 
@@ -30,6 +30,8 @@ def check_damage(codec: Codec, payload: bytes, params: bytes, size: int, *, othe
         attempt(flipped(payload, position, int(rng.integers(8))))
     for end in [*range(min(len(payload), 150)), *map(int, rng.integers(0, len(payload), 60))]:
         assert not attempt(payload[:end]), f"a payload cut at {end} of {len(payload)} bytes was decoded"
+    for byte in (0, 255):  # decisions that are all alike: the largest numbers there are
+        attempt(payload[: len(payload) // 2] + bytes((byte,)) * len(payload))
     for n in (0, 1, 2, 4, size // 2, size - 1, size + 1, 2 * size):
         attempt(payload, n=n)
     for changed in others:
