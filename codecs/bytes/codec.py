@@ -14,8 +14,8 @@ from laconic.codecs.bytes import primer, quick
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
-# Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode. A stream is cut evenly, into
-# frames of up to one and a half times as much; blocks that are sorted or mixed have 16 MiB at most, of which marks of capitals take some.
+# Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode. A stream is cut evenly,
+# into frames of up to one and a half times as much; blocks that are sorted or mixed have 16 MiB at most, and marks of capitals take some.
 _LEVELS = {"fast": (1 << 23, 3), "default": (10 << 20, 9), "high": (10 << 20, 19), "max": (10 << 20, 19)}
 
 # Payload methods (first byte).

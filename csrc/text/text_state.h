@@ -81,6 +81,8 @@ public:
             combine(tag_, b1 << 8 | b2),
             combine(tag_, combine(w0, 11)),
             combine(first_word_, combine(w0, b1)),
+            combine(classes & 0xfff, combine(w0, 77)),
+            combine(combine(w1, w0), classes & 070),
         };
         if (!text_content_) {
             const uint32_t b5 = past.back(5), b8 = past.back(8), place = static_cast<uint32_t>(past.size());

@@ -1,4 +1,4 @@
-// The model of level `max`: 28 contexts, their predictions joined by a gated linear network that learns online. For any kernel
+// The model of level `max`: 30 contexts, their predictions joined by a gated linear network that learns online. For any kernel
 // (mixing/kernels.h).
 #pragma once
 
@@ -21,7 +21,7 @@ namespace wide {
 
 using namespace mixing;
 
-constexpr size_t kContexts = 28;
+constexpr size_t kContexts = 30;
 constexpr size_t kOrders = 8;                          // the first of them, orders 1 to 9
 constexpr size_t kOrder2 = 1, kOrder4 = 3, kWord = 8;  // places of contexts (text_state.h)
 constexpr size_t kMatches = 3;

@@ -37,7 +37,7 @@ MODELS = {
         _core.mixed_coder(), _core.mixed_coder(PRIMER), _core.mixed_coder(binary=True), "0c8c1949cdbef44765acb1148e986cf8c8c395", "high"
     ),
     "wide": Model(
-        _core.wide_coder(), _core.wide_coder(PRIMER), _core.wide_coder(binary=True), "0c8c96079061706788e5529ee7c56626d23b79", "max"
+        _core.wide_coder(), _core.wide_coder(PRIMER), _core.wide_coder(binary=True), "0c8c7b1365a9184489a1bf9320c96060a2c0ab", "max"
     ),
 }
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
