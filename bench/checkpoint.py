@@ -1,41 +1,46 @@
 """Kind ``checkpoint``: steps of a small GPT that is trained here (bench.train_gpt), each against the step before.
 
-Sets: ``p+m+v`` and ``p`` are pairs of steps, with peers; ``copies`` what bf16 copies of fp32 masters cost; ``run`` 50 steps in a row,
-saved each; ``training`` what saving costs a training loop; ``memory`` what it holds. Speeds are state bytes per second of CPU time, for
-`run` those of loading the step with all that it depends on.
+Sets: ``p+m+v`` and ``p`` are pairs of steps, with peers; ``copies`` what bf16 copies of fp32 masters cost; ``replay`` steps computed in
+other ways, or tampered with; ``run`` 50 steps in a row, saved each, and what loading from it takes; ``training`` what saving costs a
+training loop; ``memory`` what it holds; ``dcp`` two processes with torch.distributed.checkpoint. Speeds are state bytes per second of CPU
+time, for `run` those of loading the step with all that it depends on; ``saving_mbps`` is that of the saving thread, without the copy that
+training waits for.
 """
 
 from __future__ import annotations
 
-import copy
 import importlib.metadata
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import tensors, train_gpt
-from bench.measure import Row, _keep_freed_memory, _peak, _reset_peak, machine
+from bench.checkpoint_dcp import dcp
+from bench.checkpoint_training import equal, memory, replay, training
+from bench.checkpoint_training import run as training_run
+from bench.measure import Row, _keep_freed_memory, machine
 from bench.suite import Options, matches, say
 
 PAIRS = {"+1": "step401", "+10": "step410", "+50": "step450", "low rate +1": "low1"}
-RUN_STEPS = 50
 ROLES = ("weight", "first", "second")
 
 
 def run(options: Options) -> list[Row]:
     """Rows of all sets that were asked for. Needs torch; trains once and keeps the result."""
     rows: list[Row] = []
-    for name, measure in (("p+m+v", _pairs), ("copies", _copies), ("run", _run), ("training", _training), ("memory", _memory)):
+    sets: dict[str, Callable[[Options], Iterator[Row]]] = {
+        "p+m+v": _pairs, "copies": _copies, "replay": replay, "run": training_run, "training": training, "memory": memory, "dcp": dcp,
+    }  # fmt: skip
+    for name, measure in sets.items():
         if matches(name, options.sets) or (name == "p+m+v" and matches("p", options.sets)):
             for row in measure(options):
-                rows.append(_BASE | row | {"kind": "checkpoint", "machine": machine()})
+                numbers = _numbers(row)
+                rows.append(_BASE | row | ({"note": numbers} if numbers else {}) | {"kind": "checkpoint", "machine": machine()})
                 percent = 100 * row["stored_bytes"] / row["raw_bytes"]
-                say(f"{row['set']}/{row['file']} {row['codec']}: {percent:.2f} % {_numbers(row)}")
+                say(f"{row['set']}/{row['file']} {row['codec']}: {percent:.2f} % {numbers}")
     return rows
 
 
@@ -43,7 +48,11 @@ _BASE: Row = {"level": "", "options": "", "encode_mbps": None, "decode_mbps": No
 
 
 def _numbers(row: Row) -> str:
-    return ", ".join(f"{key} {value:.4g}" for key, value in row.items() if isinstance(value, float) and key not in ("raw_bytes",))
+    """What a row says beside sizes and speeds, for the table."""
+    columns = ("encode_mbps", "decode_mbps")
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value:.3g}" for key, value in row.items() if isinstance(value, float) and key not in columns
+    )
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -97,32 +106,44 @@ def _pairs(options: Options) -> Iterator[Row]:
 def _save_pair(options: Options, first: Any, second: Any) -> dict[str, Row]:
     """Two saves in one archive, as a training run makes them; sizes of the second, its weights, and of the first (alone)."""
     import laconic.checkpoint as lc
+    from laconic.checkpoint.snapshot import take
 
     _keep_freed_memory()
-    times: list[list[float]] = [[], [], []]
-    for turn in range(4):
+    times: dict[str, list[float]] = {}
+
+    def clocked(what: str, call: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        found = call()
+        times.setdefault(what, []).append(time.process_time() - start)
+        return found
+
+    for turn in range(6):
+        if turn == 1:
+            times.clear()  # the first turn was cold
         path = options.scratch / f"pair{turn}.lac"
         with lc.CheckpointWriter(path, background=False) as writer:
-            for kind, step in ((0, 0), (1, 1)):
-                start = time.process_time()
-                writer.save((first, second)[step], step)
-                if turn:
-                    times[kind].append(time.process_time() - start)
-        start = time.process_time()
-        back = lc.load(path, step=1, jobs=1)
-        if turn:
-            times[2].append(time.process_time() - start)
-    exact = _equal(back, second)
+            for step, state in enumerate((first, second)):
+                snapshot = clocked(f"copy {step}", lambda state=state, step=step: take(state, step, writer.buffers))  # type: ignore[misc]
+                clocked(f"save {step}", lambda snapshot=snapshot: writer.submit(snapshot))  # type: ignore[misc]
+        back = clocked("load", lambda path=path: lc.load(path, step=1, jobs=1))  # type: ignore[misc]
+    exact = equal(back, second)
+    lc.save(second, options.scratch / "pair-alone.lac", step=1)
+    with lc.CheckpointReader(options.scratch / "pair-alone.lac") as reader:
+        alone = reader.stored_bytes(1)
     with lc.CheckpointReader(path) as reader:
         raw = reader.steps()[1].raw_bytes
         sizes = [reader.stored_bytes(step) for step in (0, 1)]
         weights = _member_bytes(reader, 1)["weight"]
-    key, predicted, loading = (raw / statistics.median(found) / 1e6 for found in times)
+    seconds = {what: statistics.median(found) for what, found in times.items()}
+    speeds = [
+        {"encode_mbps": raw / (seconds[f"copy {k}"] + seconds[f"save {k}"]) / 1e6, "saving_mbps": raw / seconds[f"save {k}"] / 1e6}
+        for k in (0, 1)
+    ]
     count = sum(x.numel() for x in second["model"].values())
     return {
-        "all": {"raw_bytes": raw, "stored_bytes": sizes[1], "bits_per_parameter": 8 * sizes[1] / count, "encode_mbps": predicted,
-                "decode_mbps": loading, "exact": exact},
-        "key": {"raw_bytes": raw, "stored_bytes": sizes[0], "bits_per_parameter": 8 * sizes[0] / count, "encode_mbps": key},
+        "all": {"raw_bytes": raw, "stored_bytes": sizes[1], "bits_per_parameter": 8 * sizes[1] / count, **speeds[1],
+                "bits_per_parameter_alone": 8 * alone / count, "decode_mbps": raw / seconds["load"] / 1e6, "exact": exact},
+        "key": {"raw_bytes": raw, "stored_bytes": sizes[0], "bits_per_parameter": 8 * sizes[0] / count, **speeds[0]},
         "weight": {"raw_bytes": 4 * count, "stored_bytes": weights, "bits_per_parameter": 8 * weights / count, "exact": exact},
     }  # fmt: skip
 
@@ -143,18 +164,6 @@ def _member_bytes(reader: Any, step: int) -> dict[str, int]:
             for role, bits in zip(info["members"], info["bits_per_value"], strict=True):
                 found[role] = found.get(role, 0) + round(bits * (b - a) / 8)
     return found
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(_equal(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    if hasattr(a, "numpy"):
-        from laconic import objects
-
-        return a.dtype == b.dtype and a.shape == b.shape and bytes(objects.leaf(a).raw) == bytes(objects.leaf(b).raw)  # type: ignore[union-attr]
-    return bool(a == b)
 
 
 _Peer = tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], tuple[str, ...]]
@@ -222,125 +231,7 @@ def _copies(options: Options) -> Iterator[Row]:
         with lc.CheckpointReader(path) as reader:
             sizes.append(sum(_member_bytes(reader, 0).get(role, 0) for role in (*ROLES, "copy")))
             copies = _member_bytes(reader, 0).get("copy", 0)
-        exact = _equal(lc.load(path, step=0), found)
+        exact = equal(lc.load(path, step=0), found)
     count = sum(x.numel() for x in state["model"].values())
     yield {"set": "copies", "file": "bf16 of fp32", "codec": "laconic:default", "raw_bytes": 2 * count, "stored_bytes": copies,
            "bits_per_parameter": 8 * copies / count, "exact": exact}  # fmt: skip
-
-
-def _run(options: Options) -> Iterator[Row]:
-    """Every step of a stretch of training, with the default key steps; time to load the last of a chain beside that of a key step."""
-    import laconic.checkpoint as lc
-
-    steps = 12 if options.quick else RUN_STEPS
-    path = options.scratch / "run.lac"
-    kept: dict[int, Any] = {}
-    with lc.CheckpointWriter(path, background=False) as writer:
-        for step, model, optimizer in _train(steps):
-            writer.save((model, optimizer), step)
-            if step >= steps - 8:
-                kept[step] = copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
-    infos = lc.steps(path)
-    times: dict[int, list[float]] = {}
-    _keep_freed_memory()
-    with lc.CheckpointReader(path, jobs=1) as reader:
-        stored = sum(reader.stored_bytes(info.step) for info in infos)
-        raw = infos[0].raw_bytes
-        predicted = [reader.stored_bytes(info.step) for info in infos if not info.key]
-        exact = True
-        for turn in range(4):
-            for step in kept:
-                start = time.process_time()
-                back = reader.load(step)
-                if turn:
-                    times.setdefault(next(i for i in infos if i.step == step).chain, []).append(time.process_time() - start)
-                else:
-                    exact = (
-                        exact and _equal(back["model"], dict(kept[step]["model"])) and _equal(back["optimizer"], kept[step]["optimizer"])
-                    )
-    count = sum(x.numel() for x in back["model"].values())
-    seconds = {chain: statistics.median(found) for chain, found in times.items()}
-    for chain in sorted(seconds):
-        yield {"set": "run", "file": f"load, chain of {chain}", "codec": "laconic:default", "raw_bytes": raw,
-               "stored_bytes": stored // len(infos), "decode_mbps": raw / seconds[chain] / 1e6, "exact": exact,
-               "times_of_a_key_step": seconds[chain] / seconds[0]}  # fmt: skip
-    yield {"set": "run", "file": f"{steps} steps, each saved", "codec": "laconic:default", "raw_bytes": raw * len(infos),
-           "stored_bytes": path.stat().st_size, "bits_per_parameter": 8 * path.stat().st_size / count / len(infos),
-           "bits_per_parameter_predicted": 8 * statistics.median(predicted) / count, "exact": exact}  # fmt: skip
-
-
-def _train(steps: int) -> Iterator[tuple[int, Any, Any]]:
-    """(step, model, optimizer) of a run that goes on from step 400."""
-    import torch
-
-    torch.manual_seed(1)
-    state = _state("step400")
-    model = train_gpt._model()
-    model.load_state_dict(state["model"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=train_gpt.LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
-    optimizer.load_state_dict(state["optimizer"])
-    corpus, batches = train_gpt._corpus(), np.random.default_rng(2)
-    for step in range(steps):
-        train_gpt._step(model, optimizer, corpus, batches)
-        yield step, model, optimizer
-
-
-def _training(options: Options) -> Iterator[Row]:
-    """A save every 10 steps, in the background, against none. Stretches of both in turn, since the machine is not ours alone."""
-    import laconic.checkpoint as lc
-
-    stretches, every = (4, 10) if options.quick else (12, 10)
-    path = options.scratch / "training.lac"
-    wall: dict[bool, list[float]] = {True: [], False: []}
-    stalls = []
-    with lc.CheckpointWriter(path) as writer:
-        steps = _train((stretches * 2 + 1) * every)
-        for _ in range(every):
-            next(steps)
-        for stretch in range(stretches * 2):
-            saving = stretch % 2 == 1
-            start = time.perf_counter()
-            for _ in range(every):
-                step, model, optimizer = next(steps)
-            if saving:
-                begin = time.perf_counter()
-                writer.save((model, optimizer), step)
-                stalls.append(time.perf_counter() - begin)
-            wall[saving].append(time.perf_counter() - start)
-            if not saving:
-                continue
-            writer.wait()
-    raw = lc.steps(path)[0].raw_bytes
-    none = statistics.median(wall[False])
-    yield {"set": "training", "file": f"a save every {every} steps", "codec": "laconic:default", "raw_bytes": raw * stretches,
-           "stored_bytes": path.stat().st_size, "step_ms": 1000 * none / every, "stall_ms": 1000 * statistics.median(stalls),
-           "stall_share": statistics.median(stalls) / none}  # fmt: skip
-
-
-def _memory(options: Options) -> Iterator[Row]:
-    """Peak memory of saves above what the process held with its state, beside the size of one snapshot."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_memory_child, args=(sender, options.scratch / "memory.lac"))
-    child.start()
-    raw, peak, stored = receiver.recv()
-    child.join()
-    yield {"set": "memory", "file": "4 saves", "codec": "laconic:default", "raw_bytes": raw, "stored_bytes": stored // 4,
-           "peak_mib": peak / 2**20, "peak_in_snapshots": peak / raw}  # fmt: skip
-
-
-def _memory_child(sender: Any, path: Path) -> None:
-    import laconic.checkpoint as lc
-
-    random = np.random.default_rng(0)
-    state = {"model": {str(i): random.standard_normal((1024, 1024), np.float32) for i in range(48)}}
-    lc.save({"w": np.ones(1000, np.float32)}, path.with_name("first.lac"), step=0)  # what is imported and allocated once
-    before = _reset_peak()
-    with lc.CheckpointWriter(path) as writer:
-        for step in range(4):
-            writer.save(state, step)
-            writer.wait()
-            for array in state["model"].values():
-                array *= np.float32(1.001)
-        peak = _peak() - before
-    sender.send((lc.steps(path)[0].raw_bytes, peak, path.stat().st_size))

@@ -37,8 +37,9 @@ def run(options: Options) -> list[Row]:
     folder = options.data if (options.data / "stories260K.bin").exists() else options.data / "lm"
     model = Model(folder / "stories260K.bin")
     text, others = (model.sample(n, STORED + SCORED, seed) for n, seed in ((SEQUENCES, 1), (OTHERS, 2)))
-    cache, other = (model.run(tokens[:, :STORED], model.empty(len(tokens)))[1].rounded(STORED) for tokens in (text, others))
-    rows = _exact(cache, other, options)
+    computed = [model.run(tokens[:, :STORED], model.empty(len(tokens)))[1] for tokens in (text, others)]
+    rows = _exact(*computed, options)
+    cache, other = (one.rounded(STORED) for one in computed)
     if matches("s260k lossy", options.sets):
         rows += _lossy(_Judge(model, text, cache), other, options)
     return rows
@@ -170,24 +171,34 @@ def _lossy(judge: _Judge, other: Cache, options: Options) -> list[Row]:
     for name, settings in methods.items():
         if not matches(name, options.codecs):
             continue
-        curve = []
+        curve, with_profile = [], []
         for level, make in settings[:: 2 if options.quick else 1]:
             keys, values, bits, more = make()
             kl = judge(keys, values)
-            row = _row(judge.cache, name, level, bits, host) | {"kl": float(f"{kl:.4g}"), "note": f"{level}: KL {kl:.5f}"} | more
+            note = f"{level}: KL {kl:.5f}" + (f", profile of {more['profile_bytes']} bytes apart" if "profile_bytes" in more else "")
+            row = _row(judge.cache, name, level, bits, host) | {"kl": float(f"{kl:.4g}"), "note": note} | more
             say(f"{name} {level}: {row['bits_per_value']} bits a value, KL {kl:.5f}")
             curve.append((kl, bits))
+            with_profile.append((kl, bits + 8 * more.get("profile_bytes", 0)))
             rows.append(row)
         for quality in QUALITIES:
-            bits_there = _interpolate(curve, quality)
-            if bits_there is not None:
-                note = {"kl": quality, "note": f"at KL {quality}"}
-                rows.append(_row(judge.cache, name, f"KL {quality}", bits_there, host) | {"set": f"s260k lossy at KL {quality}"} | note)
+            bits_there, bits_in_all = _interpolate(curve, quality), _interpolate(with_profile, quality)
+            if bits_there is not None and bits_in_all is not None:
+                details: Row = {"kl": quality, "note": f"at KL {quality}"}
+                if bits_in_all != bits_there:  # for those who keep one cache only
+                    values = _values_in(judge.cache)
+                    details["bits_per_value_with_profile"] = round(bits_in_all / values, 4)
+                    details["note"] = f"at KL {quality}: {bits_in_all / values:.2f} bits a value with the profile"
+                rows.append(_row(judge.cache, name, f"KL {quality}", bits_there, host) | {"set": f"s260k lossy at KL {quality}"} | details)
     return rows
 
 
+def _values_in(cache: Cache) -> int:
+    return int(cache.keys.size + cache.values.size)
+
+
 def _row(cache: Cache, codec: str, level: str, bits: float, host: dict[str, Any]) -> Row:
-    count = cache.keys.size + cache.values.size
+    count = _values_in(cache)
     return {
         "kind": "kv", "set": "s260k lossy", "file": f"{SEQUENCES} x {STORED} tokens, keys and values", "codec": codec, "level": level,
         "raw_bytes": 2 * count, "stored_bytes": round(bits / 8), "bits_per_value": round(bits / count, 4), "exact": None, "machine": host,

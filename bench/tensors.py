@@ -101,3 +101,18 @@ def _tensors(header: dict[str, Any], start: int) -> Iterator[tuple[str, str, lis
     for name, entry in sorted(entries, key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
         yield name, entry["dtype"], entry["shape"], start + begin, start + end
+
+
+def prune_2_of_4(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """bf16 with the two smallest of each four neighbours set to zero, as sparse tensor cores want it."""
+    flat = array.reshape(-1).copy()
+    fours = flat[: flat.size // 4 * 4].reshape(-1, 4)
+    smallest = np.argsort(np.abs(fours), axis=1, kind="stable")[:, :2]
+    np.put_along_axis(fours, smallest, 0, axis=1)
+    return cast_bf16(flat.reshape(array.shape))
+
+
+def round_to_int8(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """fp16 of 8-bit integers and one scale a tensor: what is left of quantised weights that were stored as floats again."""
+    scale = np.float32(np.abs(array).max(initial=0) / 127 or 1)
+    return (np.round(array / scale) * scale).astype(np.float16)

@@ -1,4 +1,4 @@
-"""Kind ``weights``: safetensors files as they are, and fp32 ones also cast to bf16 and e4m3."""
+"""Kind ``weights``: safetensors files as they are, and fp32 ones also cast to bf16 and e4m3, pruned, and quantised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ QUICK_VALUES = 1 << 21  # --quick keeps a file's first tensors up to this many v
 
 _SETS = {"F32": "fp32", "BF16": "bf16", "F16": "fp16", "U8": "u8", "F8_E4M3": "e4m3"}
 _Cast = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
-_CASTS: dict[str, _Cast] = {"bf16": tensors.cast_bf16, "e4m3": tensors.cast_e4m3}
+_CASTS: dict[str, _Cast] = {
+    "bf16": tensors.cast_bf16,
+    "e4m3": tensors.cast_e4m3,
+    "bf16, 2 of 4": tensors.prune_2_of_4,
+    "fp16 of int8": tensors.round_to_int8,
+}
 
 
 def run(options: Options) -> list[Row]:
@@ -64,7 +69,7 @@ def _cases(options: Options) -> Iterator[Case]:
         yield Case(name, path.name, path)
         if name == "fp32":
             for cast, to in _CASTS.items():
-                target = options.scratch / f"{path.stem}_cast_{cast}.safetensors"
+                target = options.scratch / f"{path.stem}_cast_{cast.replace(', ', '_').replace(' ', '_')}.safetensors"
                 tensors.write(target, {key: to(array) for key, array in arrays.items()})
                 yield Case(cast, target.name, target)
 

@@ -1,8 +1,12 @@
-"""Kind ``weights_files``: model files of other formats than safetensors, made of the same tensors; slices of a large tensor."""
+"""Kind ``weights_files``: model files of other formats than safetensors, made of the same tensors; slices of a large tensor; a large file
+through the command line."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +25,7 @@ from bench.suite import Case, Options, matches, run_files
 
 QUICK_VALUES = 1 << 20
 SLICE_BYTES = 100_000_000  # of the tensor that slices are read from
+LARGE_BLOCKS, LARGE_BLOCK = 32, 1 << 26  # tensors of the large file, and bytes of each: 2 GiB
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -36,7 +41,7 @@ _SETS: dict[str, tuple[str, Callable[[Path, Arrays], None], str, int]] = {
 
 
 def run(options: Options) -> list[Row]:
-    """One set per format, each a file of the fp32 tensors of ``--data``; and ``slices`` of a tensor of 100 MB."""
+    """One set per format, each a file of the fp32 tensors of ``--data``; ``slices`` of a tensor of 100 MB; a ``large file`` of 2 GiB."""
     rows: list[Row] = []
     arrays = _arrays(options)
     for name, (file, write, dtype, width) in _SETS.items():
@@ -51,6 +56,8 @@ def run(options: Options) -> list[Row]:
         path.unlink()
     if matches("slices", options.sets):
         rows += [{"machine": machine(), "kind": "weights_files", "set": "slices"} | row for row in _slices(options)]
+    if matches("large file", options.sets):
+        rows += [{"machine": machine(), "kind": "weights_files", "set": "large file"} | row for row in _large(options)]
     return rows
 
 
@@ -152,6 +159,87 @@ def _slices(options: Options) -> Iterator[Row]:
             "slice_percent_of_whole": round(100 * slice_ / whole, 2), "exact": exact,
         }  # fmt: skip
         path.unlink()
+
+
+# ---------------------------------------------------------------------- a large file
+
+
+def _large(options: Options) -> Iterator[Row]:
+    """``laconic encode`` and ``decode`` of a bf16 file, file to file, beside ``cp`` and the kernels alone; one thread, CPU seconds."""
+    path, back = options.scratch / "large.safetensors", options.scratch / "back.safetensors"
+    size = _write_large(path, 2 if options.quick else LARGE_BLOCKS)
+    kernels = _kernels()
+    _command(["cp", path, back])  # the file is in memory from here on, as far as it fits
+    copied = _command(["cp", path, back])
+    for level in options.levels[:2]:
+        if not matches(f"laconic:{level}", options.codecs):
+            continue
+        archive = options.scratch / "large.lac"
+        ours = [sys.executable, "-m", "laconic"]
+        encode = _command([*ours, "encode", path, "-o", archive, "--level", level, "-j", "1", "-q", "-f"])
+        decode = _command([*ours, "decode", archive, "-o", back, "-j", "1", "-q", "-f"])
+        row: Row = {
+            "file": f"bf16 file of {size} bytes", "codec": f"laconic:{level}", "raw_bytes": size, "stored_bytes": archive.stat().st_size,
+            "cp_s": copied[0], "encode_s": encode[0], "decode_s": decode[0], "encode_peak_mib": encode[1], "decode_peak_mib": decode[1],
+            "exact": _command(["cmp", "-s", path, back])[2] == 0,
+        }  # fmt: skip
+        for k, name in enumerate(("encode", "decode")):
+            alone = kernels[level][k] * size
+            row[f"{name}_kernels_s"] = round(alone, 3)
+            row[f"{name}_over_cp_and_kernels"] = round((encode, decode)[k][0] / (copied[0] + alone), 2)
+        yield row
+        archive.unlink()
+    path.unlink()
+    back.unlink()
+
+
+def _write_large(path: Path, blocks: int) -> int:
+    """A safetensors file of normal bf16 tensors, no two frames of which are equal; its size."""
+    count = LARGE_BLOCK // 2
+    first = tensors.cast_bf16(np.random.default_rng(0).normal(0, 0.02, count).astype(np.float32)).view(np.uint16)
+    spans = ((f"layer{k}.weight", k * LARGE_BLOCK) for k in range(blocks))
+    entries = (f'"{name}":{{"dtype":"BF16","shape":[{count}],"data_offsets":[{at},{at + LARGE_BLOCK}]}}' for name, at in spans)
+    header = f"{{{','.join(entries)}}}".encode()
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for k in range(blocks):
+            file.write((first ^ np.uint16(k)).data)  # other mantissas
+    return path.stat().st_size
+
+
+def _kernels() -> dict[str, tuple[float, float]]:
+    """CPU seconds a byte of encoding and decoding frames of such a file, by level, without files, hashes and containers."""
+    from laconic.codecs.weights import codec
+
+    raw = memoryview(tensors.cast_bf16(np.random.default_rng(1).normal(0, 0.02, 1 << 23).astype(np.float32)).view(np.uint8))
+    params = codec.params("bfloat16", 2)
+    assert params is not None
+    frames = [raw[at : at + (1 << 20)] for at in range(0, len(raw), 1 << 20)]
+    out = memoryview(bytearray(1 << 20))
+    found = {}
+    for level in ("fast", "default"):
+        payloads = [memoryview(codec.encode(frame, params, level, None) or b"") for frame in frames]
+        encode = median(_cpu(lambda level=level: [codec.encode(frame, params, level, None) for frame in frames]) for _ in range(5))
+        decode = median(
+            _cpu(lambda p=payloads: [codec.decode(payload, params, codec.version, out, None) for payload in p]) for _ in range(5)
+        )
+        found[level] = encode / len(raw), decode / len(raw)
+    return found
+
+
+# A process counts the memory of the one that started it as its own until it runs a program of its own, so a small one starts it.
+_STARTER = """
+import json, os, subprocess, sys
+_, status, usage = os.wait4(subprocess.Popen(sys.argv[1:]).pid, 0)
+print(json.dumps([usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)]))
+"""
+
+
+def _command(command: list[Any]) -> tuple[float, float, int]:
+    """CPU seconds, peak resident MiB and exit status of a command."""
+    starter = [sys.executable, "-S", "-c", _STARTER, *(str(part) for part in command)]
+    cpu, peak, status = json.loads(subprocess.run(starter, stdout=subprocess.PIPE, check=True).stdout)
+    return round(cpu, 3), round(peak, 1), status
 
 
 def _cpu(call: Callable[[], Any]) -> float:

@@ -7,6 +7,8 @@ cluster anything (R. Cilibrasi, P. Vitanyi, "Clustering by compression", 2005).
 
 from __future__ import annotations
 
+from functools import cache
+
 from laconic import _core
 from laconic.container import zstd
 from laconic.errors import LimitError
@@ -83,6 +85,11 @@ def _as_bytes(value: bytes | bytearray | memoryview | str) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
+@cache
+def _mixed() -> _core.ByteCoder:
+    return _core.mixed_coder()
+
+
 def _coded(data: bytes, level: str) -> int:
     """Bytes of the bare stream of one block."""
     if not data:
@@ -92,5 +99,5 @@ def _coded(data: bytes, level: str) -> int:
     if level == "default":
         return len(_core.encode_sorted(data))
     if level == "high":
-        return len(_core.encode_mixed(data))
+        return len(_mixed().encode(data))
     raise ValueError(f"no level {level!r} to measure with: fast, default or high")

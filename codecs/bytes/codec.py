@@ -6,6 +6,7 @@ See FORMAT.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from laconic import _core
@@ -13,9 +14,9 @@ from laconic.codecs.bytes import primer, quick
 from laconic.container import Piece, Source, View, zstd
 from laconic.errors import CorruptDataError
 
-# Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode. Sorted blocks have 16 MiB
-# at most, of which marks of capitals take some.
-_LEVELS = {"fast": (1 << 23, 3), "default": (15 << 20, 9), "high": (1 << 24, 19), "max": (1 << 24, 19)}
+# Raw bytes a frame and zstd level. Larger frames find more; they bound memory and what a range read must decode. A stream is cut evenly, into
+# frames of up to one and a half times as much; blocks that are sorted or mixed have 16 MiB at most, of which marks of capitals take some.
+_LEVELS = {"fast": (1 << 23, 3), "default": (10 << 20, 9), "high": (10 << 20, 19), "max": (10 << 20, 19)}
 
 # Payload methods (first byte).
 ZSTD = 1
@@ -23,11 +24,18 @@ MIXED = 2
 SORTED = 3
 PRIMED = 4
 WIDE = 5
+REWRITTEN = 6
+REPEATS = 7
 
-# The mixing models of the strong levels.
-_MODELS = {"high": (MIXED, _core.encode_mixed), "max": (WIDE, _core.encode_wide)}
+# The mixing models of the strong levels. Their payloads go on with the number of the text that the model read first.
+_MODELS = {"high": MIXED, "max": WIDE}
+_MAKERS = {MIXED: _core.mixed_coder, WIDE: _core.wide_coder}
 
-_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed", WIDE: "wide"}
+_NAMES = {ZSTD: "zstd", MIXED: "mixed", SORTED: "sorted", PRIMED: "primed", WIDE: "wide", REWRITTEN: "rewritten", REPEATS: "repeats"}
+
+# Where half of a frame repeats at least so many bytes, the models are spared them: many times the speed for 3 % of the size
+# (docs/notes/text.md).
+_SHORTEST_REPEAT = 255
 
 SORT_FROM = 4096  # raw bytes; below, its tables take longer to set up than the block takes to code, and zstd is as good
 
@@ -55,19 +63,11 @@ class BytesCodec:
             return bytes((ZSTD,)) + zstd.compress(raw, max(_LEVELS[level][1], 3), base=base)
         if level != "fast" and _is_noise(raw):  # fast passes noise quickly by itself
             return None
-        if len(raw) < primer.PRIMED_BELOW:
-            return _encode_small(raw, level)
-        if level in _MODELS:
-            method, encode = _MODELS[level]
-            mixed = encode(raw)
-            # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
-            if len(mixed) <= len(zstd.compress(raw, 3)):
-                return bytes((method,)) + mixed
-        elif level == "default":
-            return bytes((SORTED,)) + _core.encode_sorted(raw)
-        elif len(raw) >= quick.QUICK_FROM:
-            return bytes((ZSTD,)) + quick.compress(raw)
-        return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
+        if level != "fast" and (code := _core.choose_rewriting(raw)) is not None:
+            rewritten = memoryview(bytearray(raw))
+            _core.rewrite(code, rewritten)
+            return bytes((REWRITTEN,)) + code + _encode(rewritten, level)
+        return _encode(raw, level)
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         if params:
@@ -75,14 +75,24 @@ class BytesCodec:
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == ZSTD:
             out[:] = zstd.decompress(body, len(out), "the zstd payload", base)
-        elif method == MIXED and base is None:
-            _core.decode_mixed(body, out)
-        elif method == WIDE and base is None:
-            _core.decode_wide(body, out)
+        elif method in _MAKERS and base is None:
+            if not len(body) or body[0] not in primer.NUMBERS:
+                raise CorruptDataError("a mixed payload that starts from a text which this version does not have")
+            _coder(method, body[0]).decode(body[1:], out)
         elif method == SORTED and base is None:
             _core.decode_sorted(body, out)
         elif method == PRIMED and base is None:
             out[:] = primer.decompress(body, len(out))
+        elif method == REWRITTEN and base is None and payload[3:4] != bytes((REWRITTEN,)):
+            self.decode(payload[3:], params, version, out, None)
+            _core.restore_rewritten(payload[1:3], out)
+        elif method == REPEATS and base is None and payload[5:6] not in (bytes((REWRITTEN,)), bytes((REPEATS,))):
+            size = int.from_bytes(payload[2:5], "little")
+            if len(body) < 4 or size >= len(out):
+                raise CorruptDataError("a form without repeats that is not shorter than its frame")
+            form = memoryview(bytearray(size))
+            self.decode(payload[5:], params, version, form, None)
+            _core.restore_repeats(form, payload[1], out)
         else:
             raise CorruptDataError(f"no such bytes method ({method})")
 
@@ -90,12 +100,45 @@ class BytesCodec:
         return {"method": _NAMES.get(payload[0] if len(payload) else 0, "unknown")}
 
 
+@cache
+def _coder(method: int, text: int) -> _core.ByteCoder:
+    return _MAKERS[method](primer.text(text), binary=text == 0)
+
+
+def _encode_mixed(raw: memoryview, level: str) -> bytes:
+    method, text = _MODELS[level], primer.text_for(raw)
+    return bytes((method, text)) + _coder(method, text).encode(raw)
+
+
+def _encode(raw: memoryview, level: str) -> bytes:
+    """A payload by the level's way; not for noise."""
+    if level in _MODELS and len(raw) >= primer.PRIMED_BELOW:
+        form = _core.remove_repeats(raw, _SHORTEST_REPEAT)
+        if len(form) < len(raw) // 2:
+            return bytes((REPEATS, _SHORTEST_REPEAT)) + len(form).to_bytes(3, "little") + _encode_whole(memoryview(form), level)
+    return _encode_whole(raw, level)
+
+
+def _encode_whole(raw: memoryview, level: str) -> bytes:
+    if len(raw) < primer.PRIMED_BELOW:
+        return _encode_small(raw, level)
+    if level in _MODELS:
+        mixed = _encode_mixed(raw, level)
+        # Long repeats at a distance are what a dictionary coder does better; a quick one tells whether this is such a case.
+        if len(mixed) <= len(zstd.compress(raw, 3)):
+            return mixed
+    elif level == "default":
+        return bytes((SORTED,)) + _core.encode_sorted(raw)
+    elif len(raw) >= quick.QUICK_FROM:
+        return bytes((ZSTD,)) + quick.compress(raw)
+    return bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1])
+
+
 def _encode_small(raw: memoryview, level: str) -> bytes:
     """The smallest of the ways that the level's speed allows."""
     ways = [bytes((ZSTD,)) + zstd.compress(raw, _LEVELS[level][1]), bytes((PRIMED,)) + primer.compress(raw, _LEVELS[level][1])]
     if level in _MODELS:
-        method, encode = _MODELS[level]
-        ways.append(bytes((method,)) + encode(raw))
+        ways.append(_encode_mixed(raw, level))
     elif level == "default" and len(raw) >= SORT_FROM:
         ways.append(bytes((SORTED,)) + _core.encode_sorted(raw))
     return min(ways, key=len)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,9 @@ from laconic.errors import CorruptDataError
 SAMPLE = 1 << 12  # elements in the middle of a frame that predictions are tried on
 WORKS = 1 / 4  # share of them that a prediction has to hit to be taken
 DOUBTFUL = 0.75  # of the raw size: what is above is compared with planes, which need no prediction
+PROBE = 1 << 13  # elements in the middle of a frame that planes are tried on first
+
+_SHARES = struct.Struct("<2f")
 
 
 class CheckpointCodec:
@@ -48,7 +52,7 @@ class CheckpointCodec:
     def frame_size(self, level: str) -> int:
         return 1 << 25  # laconic.checkpoint cuts the frames
 
-    def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes | None:
+    def encode(self, raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytearray:
         layout = parse(params)
         frame = Frame(layout, list(layout.split(raw)), layout.split(base) if base is not None else None)
         out = bytearray()
@@ -58,7 +62,7 @@ class CheckpointCodec:
             out += bytes((index, method))
             put_uvarint(out, len(payload))
             out += payload
-        return bytes(out)
+        return out
 
     def decode(self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None) -> None:
         layout = parse(params)
@@ -116,8 +120,6 @@ def _first_choice(frame: Frame, index: int, level: str) -> int:
     """The method that should be the smallest for a member."""
     member, step = frame.layout.members[index], frame.layout.step.optimizer
     based = frame.base is not None
-    if member.float_format < 0:
-        return m.PLANES_DELTA if based else m.PLANES
     if member.role == COPY and member.width == 2 and frame.fp32(WEIGHT) and _share(frame, index, m.CAST) > WORKS:
         return m.CAST
     if not member.is_fp32:
@@ -136,15 +138,22 @@ def _first_choice(frame: Frame, index: int, level: str) -> int:
         if known and _share(frame, index, m.REPLAYED) > WORKS:
             return m.REPLAYED
         if frame.fp32(FIRST, SECOND) and level != "fast":
-            return m.DELTA_BY_STEP
+            return m.SHARES
     return m.DELTA if based else m.PLANES
+
+
+def _middle(frame: Frame, most: int) -> Frame:
+    """Up to `most` elements of each member."""
+    first = frame.now[0]
+    assert first is not None
+    count = len(first) // frame.layout.members[0].width
+    start = max(0, (count - most) // 2)
+    return frame.slice(start, min(count, start + most))
 
 
 def _share(frame: Frame, index: int, method: int) -> float:
     """The share of elements in the middle of the frame that `method` predicts exactly."""
-    count = _count(frame)
-    start = max(0, (count - SAMPLE) // 2)
-    sample = frame.slice(start, min(count, start + SAMPLE))
+    sample = _middle(frame, SAMPLE)
     sample.known = set(range(len(sample.now)))  # the encoder knows them all
     predicted, _ = m.prediction(method, sample, index)
     dtype = np.uint32 if frame.layout.members[index].width == 4 else np.uint16
@@ -152,29 +161,19 @@ def _share(frame: Frame, index: int, method: int) -> float:
     return float(np.mean(np.frombuffer(predicted, dtype) == actual)) if len(actual) else 0.0
 
 
-def _count(frame: Frame) -> int:
-    """Elements of each member."""
-    first = frame.now[0]
-    assert first is not None
-    return len(first) // frame.layout.members[0].width
-
-
-def _same(a: memoryview, b: memoryview) -> bool:
-    # Through bytes and numpy: memoryview's own comparison goes item by item.
-    return bytes(a[:4096]) == bytes(b[:4096]) and np.array_equal(np.frombuffer(a, np.uint8), np.frombuffer(b, np.uint8))
-
-
 def _encode_member(frame: Frame, index: int, level: str) -> tuple[int, bytes]:
     raw = frame.now[index]
     assert raw is not None
-    if frame.base is not None and _same(raw, frame.base[index]):
-        return m.UNCHANGED, b""
     method = _first_choice(frame, index, level)
     payload = _payload(frame, index, method)
     if method != m.PLANES and len(payload) > DOUBTFUL * len(raw):
-        alone = _payload(frame, index, m.PLANES)
-        if len(alone) < len(payload):
-            return m.PLANES, alone
+        sample = _middle(frame, PROBE)
+        part = sample.now[index]
+        assert part is not None
+        if len(_payload(sample, index, m.PLANES)) * len(raw) < len(payload) * len(part):
+            alone = _payload(frame, index, m.PLANES)
+            if len(alone) < len(payload):
+                return m.PLANES, alone
     return method, payload
 
 
@@ -184,29 +183,31 @@ def _encode_member(frame: Frame, index: int, level: str) -> tuple[int, bytes]:
 def _payload(frame: Frame, index: int, method: int) -> bytes:
     member, raw = frame.layout.members[index], frame.now[index]
     assert raw is not None
-    if method in (m.PLANES, m.PLANES_DELTA):
-        base = frame.old(index) if method == m.PLANES_DELTA else None
-        return _core.encode_planes(raw, member.width, member.rotate, member.big_endian, base, False)
-    if method in (m.FIELDS, m.FIELDS_BY_SECOND, m.FIELDS_BY_OLD_SECOND):
-        return _core.encode_split_floats(raw, m.field_contexts(method, frame, member), member.float_format)
-    predicted, contexts = m.prediction(method, frame, index)
-    return _core.encode_residual(raw, predicted, contexts, member.float_format)
+    form = member.width, member.rotate, member.big_endian
+    if method == m.PLANES:
+        return _core.encode_planes(raw, *form, None, False)
+    if method == m.FIELDS_BY_SECOND:
+        return _core.encode_fields_by(raw, m.field_contexts(frame, member))
+    shares = m.fit(frame, index) if method == m.SHARES else (0.0, 0.0)
+    predicted, contexts = m.prediction(method, frame, index, shares)
+    return _core.encode_delta(raw, predicted, *form, contexts, _SHARES.pack(*shares) if method == m.SHARES else b"")
 
 
 def _decode_member(frame: Frame, index: int, method: int, data: memoryview, out: memoryview) -> None:
     member = frame.layout.members[index]
-    if method == m.UNCHANGED:
-        if len(data):
-            raise CorruptDataError("an unchanged member of a checkpoint frame has a payload")
-        out[:] = frame.old(index)
-    elif method in (m.PLANES, m.PLANES_DELTA):
-        base = frame.old(index) if method == m.PLANES_DELTA else None
-        _core.decode_planes(data, out, member.width, member.rotate, member.big_endian, base)
-    elif method in (m.FIELDS, m.FIELDS_BY_SECOND, m.FIELDS_BY_OLD_SECOND):
-        _core.decode_split_floats(data, m.field_contexts(method, frame, member), member.float_format, out)
+    form = member.width, member.rotate, member.big_endian
+    if method == m.PLANES:
+        _core.decode_planes(data, out, *form, None)
+    elif method == m.FIELDS_BY_SECOND:
+        _core.decode_fields_by(data, m.field_contexts(frame, member), out)
     else:
-        predicted, contexts = m.prediction(method, frame, index)
-        _core.decode_residual(data, predicted, contexts, member.float_format, out)
+        shares = (0.0, 0.0)
+        if method == m.SHARES:
+            if len(data) < _SHARES.size:
+                raise CorruptDataError("a weight of a checkpoint frame lacks its shares")
+            shares, data = _SHARES.unpack(data[: _SHARES.size]), data[_SHARES.size :]
+        predicted, contexts = m.prediction(method, frame, index, shares)
+        _core.decode_delta(data, predicted, out, *form, contexts)
 
 
 codec = CheckpointCodec()

@@ -22,7 +22,7 @@ SCALARS = {NONE: 0, ADAM: 7, SGD: 3}
 ORDERS = {NONE: 0, ADAM: 2, SGD: 1}  # bytes that name orders of operations: of the weight, of the second moment
 ORDER_LIMITS = {ADAM: (3, 4), SGD: (4,)}
 
-MAX_MEMBERS = 16  # a frame of 3 * 2^16 elements of 8 bytes each still fits the container
+MAX_MEMBERS = 16  # of which five can have 8 bytes: 3 * 2^17 elements of each still fit the container
 BF16, FP16, FP32 = range(3)  # float formats of the kernels
 
 # Element formats are those of the weights codec: log2(width) | rotate << 2 | big-endian << 7.

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from laconic import _core
 from laconic.codecs.checkpoint.layout import (
     ADAM,
+    BF16,
     FIRST,
-    FP32,
+    FP16,
     MAXIMUM,
     MOMENTUM,
     SECOND,
@@ -26,27 +27,22 @@ from laconic.errors import CorruptDataError
 
 # Methods, as they stand in a payload.
 PLANES = 1  # byte planes, as in the weights codec
-PLANES_DELTA = 2  # those of the difference to the base
-FIELDS = 3  # exponents; sign and mantissa
-FIELDS_BY_SECOND = 4  # the same, the exponents in the context of the second moment's
-FIELDS_BY_OLD_SECOND = 5  # of the base's second moment
-DELTA = 6  # residuals to the base, in the context of its exponent
-DELTA_BY_STEP = 7  # in the context of exponent and step
-DECAYED = 8  # a first moment: residuals to (1 - beta1_rest) times the base, in the context of its size beside the deviation
-FROM_GRADIENT = 9  # a second moment: residuals to what the gradient makes of the base; the gradient is that of the first moments
-REPLAYED = 10  # a weight: residuals to the optimizer's step from the base
-CAST = 11  # residuals to the weight, rounded to this format
-LARGER = 12  # residuals to the larger of base and second moment (AMSGrad)
-UNCHANGED = 13  # the base
+DELTA = 2  # differences to the base
+SHARES = 3  # a weight: to the base, moved by shares of Adam's direction then and now
+DECAYED = 4  # a first moment: to (1 - beta1_rest) times the base, in the context of its size beside the deviation
+FROM_GRADIENT = 5  # a second moment: to what the gradient makes of the base; the gradient is that of the first moments
+REPLAYED = 6  # a weight: to the optimizer's step from the base
+CAST = 7  # to the weight, rounded to this format
+LARGER = 8  # to the larger of base and second moment (AMSGrad)
+FIELDS_BY_SECOND = 9  # a first moment on its own, exponents in the context of the second moment's
 
 NAMES = {
-    PLANES: "planes", PLANES_DELTA: "delta planes", FIELDS: "fields", FIELDS_BY_SECOND: "fields by v",
-    FIELDS_BY_OLD_SECOND: "fields by old v",
-    DELTA: "delta", DELTA_BY_STEP: "delta by step", DECAYED: "decayed", FROM_GRADIENT: "from gradient", REPLAYED: "replayed",
-    CAST: "cast", LARGER: "larger", UNCHANGED: "unchanged",
+    PLANES: "planes", DELTA: "delta", SHARES: "shares of the direction", DECAYED: "decayed", FROM_GRADIENT: "from gradient",
+    REPLAYED: "replayed", CAST: "cast", LARGER: "larger", FIELDS_BY_SECOND: "fields by v",
 }  # fmt: skip
 
-Contexts = npt.NDArray[np.uint16]
+Contexts = npt.NDArray[np.uint8]
+Predicted = tuple[Any, Contexts | None]  # bytes, and a context an element; None: the exponent of what is predicted
 
 
 @dataclass(slots=True)
@@ -95,38 +91,46 @@ def need_fp32(frame: Frame, member: Member, *roles: int) -> None:
         raise CorruptDataError("a member of a checkpoint frame is predicted in a way that needs fp32")
 
 
-def prediction(method: int, frame: Frame, index: int) -> tuple[Any, Contexts | None]:
-    """(predicted bytes, contexts) of a member that is coded as residuals."""
+def prediction(method: int, frame: Frame, index: int, shares: tuple[float, float] = (0.0, 0.0)) -> Predicted:
+    """What a member is coded as differences to."""
     found = _PREDICTIONS.get(method)
     member = frame.layout.members[index]
-    if found is None or member.float_format < 0:
+    if method == SHARES:
+        need_fp32(frame, member, FIRST, SECOND)
+        return _shares(frame, index, shares)
+    if found is None:
         raise CorruptDataError(f"no such checkpoint method ({method})")
     return found(frame, index, member)
 
 
-def field_contexts(method: int, frame: Frame, member: Member) -> Contexts | None:
-    """Contexts of a member's exponents."""
-    if member.float_format < 0:
-        raise CorruptDataError(f"no such checkpoint method ({method})")
-    if method == FIELDS:
-        return None
+def fit(frame: Frame, index: int) -> tuple[float, float]:
+    """The shares of the directions that predict a weight best."""
+    weight = frame.now[index]
+    return _core.fit_shares(frame.old(index), weight, *_moments(frame))  # type: ignore[arg-type]
+
+
+def field_contexts(frame: Frame, member: Member) -> Contexts:
+    """Contexts of a first moment's exponents."""
     need_fp32(frame, member, SECOND)
-    second = frame.new(SECOND) if method == FIELDS_BY_SECOND else frame.old_role(SECOND)
-    return _core.exponent_context(second, FP32)
+    return _core.exponent_context(frame.new(SECOND))
 
 
-def _delta(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
+def _moments(frame: Frame) -> tuple[Any, Any, Any, Any]:
+    return frame.old_role(FIRST), frame.old_role(SECOND), frame.new(FIRST), frame.new(SECOND)
+
+
+def _shares(frame: Frame, index: int, shares: tuple[float, float]) -> Predicted:
     base = frame.old(index)
-    return base, _core.exponent_context(base, member.float_format)
+    out = np.empty(len(base), np.uint8)
+    _core.replay_shares(base, *_moments(frame), *shares, out)
+    return out, None
 
 
-def _delta_by_step(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
-    need_fp32(frame, member, FIRST, SECOND)
-    base = frame.old(index)
-    return base, _core.step_context(base, frame.new(FIRST), frame.new(SECOND))
+def _delta(frame: Frame, index: int, member: Member) -> Predicted:
+    return frame.old(index), None
 
 
-def _decayed(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
+def _decayed(frame: Frame, index: int, member: Member) -> Predicted:
     need_fp32(frame, member, SECOND)
     base = frame.old(index)
     out = np.empty(len(base), np.uint8)
@@ -135,7 +139,7 @@ def _decayed(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | 
     return out, _core.ratio_context(base, frame.old_role(SECOND))
 
 
-def _from_gradient(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
+def _from_gradient(frame: Frame, index: int, member: Member) -> Predicted:
     need_fp32(frame, member, FIRST)
     base = frame.old(index)
     out = np.empty(len(base), np.uint8)
@@ -143,7 +147,7 @@ def _from_gradient(frame: Frame, index: int, member: Member) -> tuple[Any, Conte
     return out, None
 
 
-def _replayed(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
+def _replayed(frame: Frame, index: int, member: Member) -> Predicted:
     base = frame.old(index)
     out = np.empty(len(base), np.uint8)
     step = frame.layout.step
@@ -151,16 +155,14 @@ def _replayed(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts |
         need_fp32(frame, member, MOMENTUM)
         _core.replay_sgd(base, frame.old_role(MOMENTUM), frame.new(MOMENTUM), step.scalars, step.orders[0], out)
     else:
-        need_fp32(frame, member, FIRST, SECOND)
-        scalars = _adam(frame)
-        second = frame.new(SECOND if frame.layout.find(MAXIMUM) is None else MAXIMUM)
-        need_fp32(frame, member, *((MAXIMUM,) if frame.layout.find(MAXIMUM) is not None else ()))
-        _core.replay_adam(base, frame.new(FIRST), second, scalars, step.orders[0], out)
+        largest = MAXIMUM if frame.layout.find(MAXIMUM) is not None else SECOND
+        need_fp32(frame, member, FIRST, largest)
+        _core.replay_adam(base, frame.new(FIRST), frame.new(largest), _adam(frame), step.orders[0], out)
     return out, None
 
 
-def _cast(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
-    if member.width != 2 or not frame.fp32(WEIGHT):
+def _cast(frame: Frame, index: int, member: Member) -> Predicted:
+    if member.float_format not in (BF16, FP16) or not frame.fp32(WEIGHT):
         raise CorruptDataError("a copy of a weight needs 16 bits, and a weight in fp32")
     weight = frame.new(WEIGHT)
     out = np.empty(len(weight) // 2, np.uint8)
@@ -168,7 +170,7 @@ def _cast(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | Non
     return out, None
 
 
-def _larger(frame: Frame, index: int, member: Member) -> tuple[Any, Contexts | None]:
+def _larger(frame: Frame, index: int, member: Member) -> Predicted:
     need_fp32(frame, member, SECOND)
     base = frame.old(index)
     out = np.empty(len(base), np.uint8)
@@ -182,7 +184,6 @@ def _adam(frame: Frame) -> tuple[float, ...]:
     return frame.layout.step.scalars
 
 
-_PREDICTIONS: dict[int, Callable[[Frame, int, Member], tuple[Any, Contexts | None]]] = {
-    DELTA: _delta, DELTA_BY_STEP: _delta_by_step, DECAYED: _decayed, FROM_GRADIENT: _from_gradient, REPLAYED: _replayed, CAST: _cast,
-    LARGER: _larger,
+_PREDICTIONS: dict[int, Callable[[Frame, int, Member], Predicted]] = {
+    DELTA: _delta, DECAYED: _decayed, FROM_GRADIENT: _from_gradient, REPLAYED: _replayed, CAST: _cast, LARGER: _larger,
 }  # fmt: skip

@@ -16,14 +16,15 @@ FRAME = 1 << 20  # raw bytes a frame: 8 chunks of bf16, small enough for the sec
 # Payload methods (first byte).
 PLANES = 1
 ZSTD = 2
-JOINT = 3
 DELTA = 4
+ELEMENTS = (3, 5, 6, 7)  # csrc/float/elements.h: joint symbols or planes, sparse, palette, mixed
 FIELDS = 16  # of records; the numbers before it are for plain elements
 
 _ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
 _HEAD = 1 << 16  # bytes that adaptors sniff at
 
 _ZSTD_LEVEL = {"fast": 1, "default": 9, "high": 19, "max": 19}
+_EFFORT = {"fast": 0, "default": 1, "high": 1, "max": 2}
 _RELATED = 0.6  # a difference below this share of the raw bytes is not compared with coding without the base
 _SAMPLE = 1 << 15  # bytes of a frame tried with zstd before all of it is
 
@@ -106,7 +107,7 @@ class WeightsCodec:
         return self._encode_alone(raw, form, level)
 
     def _encode_alone(self, raw: memoryview, form: ElementFormat, level: str) -> bytes:
-        payload = _core.encode_joint(raw, JOINT, form.width, form.rotate, form.big_endian, level == "fast")
+        payload = _core.encode_elements(raw, form.width, form.rotate, form.big_endian, _EFFORT[level])
         if form.rotate == 0 or level != "fast":
             packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
             if packed is not None and 1 + len(packed) < len(payload):
@@ -123,8 +124,8 @@ class WeightsCodec:
             _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
         elif method == DELTA and base is not None:
             _core.decode_delta(body, base, out, form.width, form.rotate, form.big_endian)
-        elif method == JOINT:
-            _core.decode_joint(body, out, form.width, form.rotate, form.big_endian)
+        elif method in ELEMENTS:
+            _core.decode_elements(payload, out, form.width, form.rotate, form.big_endian)
         elif method == ZSTD:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
         else:
@@ -134,17 +135,18 @@ class WeightsCodec:
         if params[:1] == fields.MARK:
             return _info_fields(payload, params, raw_size)
         form = ElementFormat.parse(params)
-        if payload[0] == PLANES:
-            planes = _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
-        elif payload[0] == JOINT:
-            planes = _core.inspect_joint(payload[1:], raw_size, form.width, form.rotate, form.big_endian)
-        elif payload[0] == DELTA:
+        method = payload[0] if len(payload) else 0
+        if method == PLANES:
+            name, parts = "planes", _core.inspect_planes(payload[1:], raw_size, form.width, form.rotate)
+        elif method in ELEMENTS:
+            name, parts = _core.inspect_elements(payload, raw_size, form.width, form.rotate, form.big_endian)
+        elif method == DELTA:
             return {"method": "delta", "bits_per_value": [round(8 * len(payload) * form.width / max(1, raw_size), 3)]}
         else:
             return {"method": "zstd"}
         return {
-            "method": f"{'planes' if payload[0] == PLANES else 'joint'} {'+'.join(name for name, _ in planes)}",
-            "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in planes],
+            "method": f"{name} {'+'.join(part for part, _ in parts)}",
+            "bits_per_value": [round(8 * size * form.width / max(1, raw_size), 3) for _, size in parts],
         }
 
 
@@ -167,7 +169,7 @@ def _decode_fields(payload: memoryview, params: bytes, out: memoryview, base: me
 
 
 def _info_fields(payload: memoryview, params: bytes, raw_size: int) -> dict[str, Any]:
-    if payload[0] != FIELDS:
+    if payload[:1] != bytes((FIELDS,)):
         return {"method": "zstd"}
     return {"method": f"fields {fields.report(_core.inspect_fields(payload[1:], raw_size, params[1:]))}"}
 

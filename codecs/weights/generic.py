@@ -6,7 +6,7 @@ agree are one piece; the others are plain bytes. Nothing is parsed and no tensor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from laconic import _core
 from laconic.codecs.weights.tensors import Formats
@@ -15,6 +15,7 @@ from laconic.container import Piece, Source, View, zstd
 WINDOW = 1 << 15
 SAMPLE = 1 << 13
 RUN = 1 << 26  # bytes after which a piece ends even if the next window agrees
+GAP = 8  # windows that may say nothing between others that agree
 SMALLEST = 1 << 14  # a file smaller than this is not looked at
 
 _DTYPES = {(2, 1): "f2", (4, 1): "f4", (8, 4): "f8"}  # (width, rotation)
@@ -47,14 +48,28 @@ def layout(source: Source, formats: Formats) -> Iterator[Piece | View]:
         raise ValueError("not much of it looks like floats")
     start = 0
     kind: Found | None = None
-    for window in windows:
-        found = _detect(source, window, size)
+    for window, found in _without_gaps((window, _detect(source, window, size)) for window in windows):
         if found != kind or window - start >= RUN:
             # The next run begins with a whole element; bytes before it stay with the run before.
             edge = window if found is None else window + (found[2] - window) % found[1]
             yield from _run(kind, start, edge, formats)
             start, kind = edge, found
     yield from _run(kind, start, size, formats)
+
+
+def _without_gaps(windows: Iterable[tuple[int, Found | None]]) -> Iterator[tuple[int, Found | None]]:
+    """`windows`, where a few that say nothing stand between two that agree: they are of the same tensors (rows of zeros, say)."""
+    before: Found | None = None
+    gap: list[int] = []
+    for window, found in windows:
+        if found is None and before is not None and len(gap) < GAP:
+            gap.append(window)
+            continue
+        yield from ((at, found if found == before else None) for at in gap)
+        gap.clear()
+        yield window, found
+        before = found
+    yield from ((at, None) for at in gap)
 
 
 def _detect(source: Source, window: int, size: int) -> Found | None:

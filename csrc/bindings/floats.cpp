@@ -4,7 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
 #include "float/delta.h"
-#include "float/joint_frame.h"
+#include "float/elements.h"
 #include "float/weights_frame.h"
 
 namespace py = pybind11;
@@ -39,22 +39,21 @@ void decode(const py::buffer &payload, const py::buffer &out, unsigned width, un
     floats::decode_frame(in.data(), in.size(), reference.data(), format, raw.data(), raw.size());
 }
 
-py::bytes encode_joint(const py::buffer &raw, unsigned method, unsigned width, unsigned rotate, bool big_endian,
-                       bool prefer_speed) {
+py::bytes encode_elements(const py::buffer &raw, unsigned width, unsigned rotate, bool big_endian, unsigned effort) {
     const auto format = make_format(width, rotate, big_endian);
+    if (effort > 2) throw std::invalid_argument("effort is 0, 1 or 2");
     const ByteView in(raw);
-    return make_bytes(1 + floats::joint_frame_bound(in.size(), format), [&](uint8_t *out) {
-        out[0] = static_cast<uint8_t>(method);
-        return 1 + floats::encode_joint_frame(in.data(), in.size(), format, prefer_speed, out + 1);
+    return make_bytes(floats::elements_bound(in.size(), format), [&](uint8_t *out) {
+        return floats::encode_elements(in.data(), in.size(), format, floats::Effort{static_cast<uint8_t>(effort)}, out);
     });
 }
 
-void decode_joint(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian) {
+void decode_elements(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian) {
     const auto format = make_format(width, rotate, big_endian);
     const ByteView in(payload);
     const WritableByteView raw(out);
     const py::gil_scoped_release release;
-    floats::decode_joint_frame(in.data(), in.size(), format, raw.data(), raw.size());
+    floats::decode_elements(in.data(), in.size(), format, raw.data(), raw.size());
 }
 
 py::bytes encode_delta(const py::buffer &raw, const py::buffer &base, unsigned width, unsigned rotate, bool big_endian,
@@ -80,17 +79,12 @@ void decode_delta(const py::buffer &payload, const py::buffer &base, const py::b
     floats::decode_delta(in.data(), in.size(), reference.data(), chosen.data(), raw.data(), raw.size(), format);
 }
 
-py::list report(const floats::PlaneReport *parts, size_t count) {
-    py::list result;
-    for (size_t k = 0; k < count; ++k) result.append(py::make_tuple(parts[k].form, parts[k].bytes));
-    return result;
-}
-
-py::list inspect_joint(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate, bool big_endian) {
+py::tuple inspect_elements(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate, bool big_endian) {
     const ByteView in(payload);
-    floats::PlaneReport parts[floats::kMaxWidth];
-    return report(parts,
-                  floats::inspect_joint_frame(in.data(), in.size(), make_format(width, rotate, big_endian), raw_size, parts));
+    const auto found = floats::inspect_elements(in.data(), in.size(), make_format(width, rotate, big_endian), raw_size);
+    py::list parts;
+    for (const auto &part : found.parts) parts.append(py::make_tuple(part.form, part.bytes));
+    return py::make_tuple(found.method, parts);
 }
 
 py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, unsigned rotate) {
@@ -98,7 +92,9 @@ py::list inspect(const py::buffer &payload, size_t raw_size, unsigned width, uns
     const ByteView in(payload);
     floats::PlaneReport planes[floats::kMaxWidth];
     floats::inspect_frame(in.data(), in.size(), format, raw_size, planes);
-    return report(planes, width);
+    py::list result;
+    for (size_t k = 0; k < width; ++k) result.append(py::make_tuple(planes[k].form, planes[k].bytes));
+    return result;
 }
 
 }  // namespace
@@ -108,13 +104,14 @@ void bind_floats(py::module_ &m) {
           py::arg("prefer_speed"), "Payload of a `planes` frame of the weights codec (codecs/weights/FORMAT.md).");
     m.def("decode_planes", &decode, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), py::arg("base"), "Fill `out` from such a payload; CorruptDataError if it is none.");
-    m.def("encode_joint", &encode_joint, py::arg("raw"), py::arg("method"), py::arg("width"), py::arg("rotate"),
-          py::arg("big_endian"), py::arg("prefer_speed"),
-          "The byte `method` and the payload of a `joint` frame of the weights codec (codecs/weights/FORMAT.md).");
-    m.def("decode_joint", &decode_joint, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
-          py::arg("big_endian"), "Fill `out` from such a payload (without the byte); CorruptDataError if it is none.");
-    m.def("inspect_joint", &inspect_joint, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
-          py::arg("big_endian"), "[(form, coded bytes)] for each part, in stored order.");
+    m.def("encode_elements", &encode_elements, py::arg("raw"), py::arg("width"), py::arg("rotate"), py::arg("big_endian"),
+          py::arg("effort"),
+          "Payload of a frame of elements, by the method that takes the fewest bytes (codecs/weights/FORMAT.md). `effort`: 0 for "
+          "speed, 1, or 2 to try context mixing.");
+    m.def("decode_elements", &decode_elements, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("inspect_elements", &inspect_elements, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), "(method, [(form, coded bytes)] for each part in stored order).");
     m.def("encode_delta", &encode_delta, py::arg("raw"), py::arg("base"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), py::arg("contexts") = py::none(), py::arg("prefix") = py::bytes(),
           "`prefix` and the coded differences of elements and a base of the same size (codecs/weights/FORMAT.md, `delta`).\n\n"

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "checkpoint/elements.h"
+
 namespace laconic::checkpoint {
 
 namespace {
@@ -28,9 +30,8 @@ inline uint16_t to_fp16(uint32_t x) {
 
 }  // namespace
 
-void cast_from_fp32(const uint8_t *x, size_t n, Format format, uint8_t *out) {
-    if (format == Format::fp32) throw std::invalid_argument("a cast from fp32 to itself");
-    if (format == Format::bf16)
+void cast_from_fp32(const uint8_t *x, size_t n, Half format, uint8_t *out) {
+    if (format == Half::bf16)
         for (size_t i = 0; i < n; ++i) store(out + 2 * i, to_bf16(load<uint32_t>(x + 4 * i)));
     else
         for (size_t i = 0; i < n; ++i) store(out + 2 * i, to_fp16(load<uint32_t>(x + 4 * i)));

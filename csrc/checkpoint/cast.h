@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "checkpoint/elements.h"
-
 namespace laconic::checkpoint {
 
-// x: n fp32 elements, out: n elements of `format` (bf16 or fp16).
-void cast_from_fp32(const uint8_t *x, size_t n, Format format, uint8_t *out);
+enum class Half : uint8_t { bf16 = 0, fp16 = 1 };
+
+// x: n fp32 elements, out: n elements of `format`.
+void cast_from_fp32(const uint8_t *x, size_t n, Half format, uint8_t *out);
 
 }  // namespace laconic::checkpoint

@@ -1,18 +1,18 @@
-// Floats on their own: the exponent is a symbol, coded in a context (say, the exponent of another tensor); sign and mantissa are
-// byte planes. The sign goes where no element has one, as in second moments. codecs/checkpoint/FORMAT.md, "Fields".
+// fp32 elements whose exponents are coded in contexts (say, the exponent of another tensor); signs and mantissas are byte planes
+// as in the weights codec. codecs/checkpoint/FORMAT.md, "Fields".
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
-
-#include "checkpoint/elements.h"
 
 namespace laconic::checkpoint {
 
-std::vector<uint8_t> encode_fields(const uint8_t *actual, const uint16_t *contexts, size_t n, Format format);
+size_t fields_bound(size_t n);  // bytes that encode_fields may write
+
+// actual: n elements, little-endian; contexts: n bytes. Returns the payload's size.
+size_t encode_fields(const uint8_t *actual, const uint8_t *contexts, size_t n, uint8_t *out);
 
 // Fills out (n elements) from exactly such a payload; CorruptData otherwise.
-void decode_fields(const uint8_t *data, size_t size, const uint16_t *contexts, size_t n, Format format, uint8_t *out);
+void decode_fields(const uint8_t *data, size_t size, const uint8_t *contexts, size_t n, uint8_t *out);
 
 }  // namespace laconic::checkpoint

@@ -62,4 +62,18 @@ void replay_sgd(const uint8_t *p0, const uint8_t *buffer0, const uint8_t *buffer
 void scale(const uint8_t *x, size_t n, float factor, uint8_t *out);        // x * factor: where a moment goes without a gradient
 void maximum(const uint8_t *a, const uint8_t *b, size_t n, uint8_t *out);  // of AMSGrad
 
+// Several steps at once, or one of an unknown kind: Adam's direction u = m / (sqrt(v) + 1e-8) of both states, in shares.
+struct StepShares {
+    float now = 0, before = 0;
+};
+void replay_shares(const uint8_t *p0, const uint8_t *m0, const uint8_t *v0, const uint8_t *m1, const uint8_t *v1, size_t n,
+                   const StepShares &shares, uint8_t *p1);  // p0 + (now * u1 + before * u0)
+
+// The shares that come nearest to p1 (least squares over a sample), the same on every machine.
+StepShares fit_shares(const uint8_t *p0, const uint8_t *p1, const uint8_t *m0, const uint8_t *v0, const uint8_t *m1,
+                      const uint8_t *v1, size_t n);
+
+// One context an element: how large a first moment m is beside the deviation sqrt(v), in half octaves, limited to 40 values.
+void ratio_context(const uint8_t *m, const uint8_t *v, size_t n, uint8_t *contexts);
+
 }  // namespace laconic::checkpoint

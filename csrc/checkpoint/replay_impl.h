@@ -2,11 +2,12 @@
 // Contraction is off for all of them (CMakeLists.txt): an fma is one only where it is written.
 #pragma once
 
+#include <algorithm>
 #include <cfenv>
 #include <cmath>
 
 #include "checkpoint/elements.h"
-#include "checkpoint/replay.h"
+#include "checkpoint/replay_isa.h"
 
 namespace laconic::checkpoint {
 namespace {
@@ -26,7 +27,7 @@ private:
     std::fenv_t before_;
 };
 
-inline void put(uint8_t *p, float x) {
+[[gnu::always_inline]] inline void put(uint8_t *p, float x) {
     const uint32_t bits = std::bit_cast<uint32_t>(x);
     store(p, (bits & 0x7fffffffu) > 0x7f800000u ? uint32_t{0x7fc00000} : bits);
 }
@@ -46,7 +47,7 @@ void adam_loop(const uint8_t *p0, const uint8_t *m1, const uint8_t *v1, size_t n
 }
 
 // The gradient that took a to b = a + rest * (g - a), in double precision.
-inline float gradient(float a, float b, double rest) {
+[[gnu::always_inline]] inline float gradient(float a, float b, double rest) {
     return static_cast<float>((static_cast<double>(b) - static_cast<double>(a)) / rest + static_cast<double>(a));
 }
 
@@ -107,6 +108,36 @@ void replay_sgd_here(const uint8_t *p0, const uint8_t *buffer0, const uint8_t *b
     if (order == SgdOrder::nesterov_fused) sgd_loop<SgdOrder::nesterov_fused>(p0, buffer0, buffer1, n, s, p1);
     if (order == SgdOrder::nesterov_separate) sgd_loop<SgdOrder::nesterov_separate>(p0, buffer0, buffer1, n, s, p1);
 }
+
+[[gnu::always_inline]] inline float direction(float m, float v) { return m / (std::sqrt(v) + 1e-8f); }
+
+void replay_shares_here(const uint8_t *p0, const uint8_t *m0, const uint8_t *v0, const uint8_t *m1, const uint8_t *v1, size_t n,
+                        const StepShares &shares, uint8_t *p1) {
+    const PlainArithmetic plain;
+    for (size_t i = 0; i < n; ++i) {
+        const float now = direction(load_float(m1 + 4 * i), load_float(v1 + 4 * i));
+        const float before = direction(load_float(m0 + 4 * i), load_float(v0 + 4 * i));
+        put(p1 + 4 * i, load_float(p0 + 4 * i) + (shares.now * now + shares.before * before));
+    }
+}
+
+void scale_here(const uint8_t *x, size_t n, float factor, uint8_t *out) {
+    const PlainArithmetic plain;
+    for (size_t i = 0; i < n; ++i) put(out + 4 * i, load_float(x + 4 * i) * factor);
+}
+
+// log2(m^2 / v) to the precision of exponents.
+void ratio_context_here(const uint8_t *m, const uint8_t *v, size_t n, uint8_t *contexts) {
+    constexpr int32_t kLeast = -31, kMost = 8;
+    for (size_t i = 0; i < n; ++i) {
+        const uint32_t of_m = load<uint32_t>(m + 4 * i) >> 23 & 255, of_v = load<uint32_t>(v + 4 * i) >> 23 & 255;
+        const int32_t ratio = static_cast<int32_t>(2 * of_m) - static_cast<int32_t>(of_v) - 127;
+        contexts[i] = static_cast<uint8_t>(std::min(std::max(ratio, kLeast), kMost) - kLeast);
+    }
+}
+
+constexpr ReplayKernels kReplayHere = {replay_adam_here, replay_second_moment_here, replay_sgd_here, replay_shares_here,
+                                       scale_here,       ratio_context_here};
 
 }  // namespace
 }  // namespace laconic::checkpoint

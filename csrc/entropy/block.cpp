@@ -46,6 +46,10 @@ void decode_block(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) 
     decode_flat(data, size, symbols, n);
 }
 
+const uint8_t *raw_symbols(const uint8_t *data, size_t size, size_t n) {
+    return size == n + 1 && data[0] == first_byte(Form::raw, 0) ? data + 1 : nullptr;
+}
+
 void decode_blocks(std::span<const BlockToDecode> blocks) {
     const auto is_b = [](const BlockToDecode &block) {
         return block.size != 0 && (block.data[0] & 15) == static_cast<uint8_t>(Form::b) && block.n <= kMaxBlockSymbols;

@@ -36,6 +36,9 @@ size_t encode_block(const uint8_t *symbols, size_t n, uint8_t *out, const BlockO
 // Decodes exactly n symbols from exactly size bytes; CorruptData when they are not such a block.
 void decode_block(const uint8_t *data, size_t size, uint8_t *symbols, size_t n);
 
+// Where the n symbols of a block lie that stores them as they are; nullptr for any other.
+const uint8_t *raw_symbols(const uint8_t *data, size_t size, size_t n);
+
 struct BlockToDecode {
     const uint8_t *data;
     size_t size;

@@ -20,6 +20,10 @@ inline __m512i gather(const void *base, __m512i index) {
     return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, index, base, Scale);
 }
 
+inline __m512i gather_pairs(const EncodeSymbol *table, __m256i index) {
+    return _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), 0xff, index, table, sizeof(EncodeSymbol));
+}
+
 inline __m512i load(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))); }
 inline __m512i load(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))); }
 inline void store(uint8_t *p, __m512i x) { _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtepi32_epi8(x)); }
@@ -139,10 +143,13 @@ void decode_rows_pair(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second) {
 // The mirror of refill: x >= freq * 2^(31 - precision) gives its low word away, the last lane's word goes last.
 inline __m512i spill(__m512i x, __m512i threshold, uint8_t *&stream) {
     const __mmask16 due = _mm512_cmpge_epu32_mask(x, threshold);
-    const unsigned count = static_cast<unsigned>(_mm_popcnt_u32(due));
+    const int count = static_cast<int>(_mm_popcnt_u32(due));
+    // The words moved to the end of a whole vector: a store under a mask takes longer. What is before them is written later.
+    const __m256i places = _mm256_add_epi16(_mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                            _mm256_set1_epi16(static_cast<short>(count)));  // modulo 16
+    const __m256i words = _mm256_permutexvar_epi16(places, _mm256_maskz_compress_epi16(due, _mm512_cvtepi32_epi16(x)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(stream - 32), words);
     stream -= 2 * count;
-    _mm256_mask_storeu_epi16(stream, static_cast<__mmask16>(_bzhi_u32(~0u, count)),
-                             _mm256_maskz_compress_epi16(due, _mm512_cvtepi32_epi16(x)));
     return _mm512_mask_srli_epi32(x, due, x, 16);
 }
 
@@ -159,6 +166,8 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
     const __m512i low14 = _mm512_set1_epi32(0x3fff), one = _mm512_set1_epi32(1), total = _mm512_set1_epi32(1 << job.precision);
     const __m512i threshold_shift = _mm512_set1_epi32(static_cast<int>(kStateBits - job.precision));
     const __m512i alphabet = _mm512_set1_epi32(static_cast<int>(job.alphabet));
+    const __m512i evens = _mm512_slli_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 1);
+    const __m512i odds = _mm512_or_si512(evens, one);
     const EncodeSymbol *const table = job.table;
     __m512i x[kVectors], reciprocals = _mm512_set1_epi32(-1);
     for (unsigned v = 0; v < kVectors; ++v) x[v] = _mm512_loadu_si512(job.states + 16 * v);
@@ -174,8 +183,11 @@ bool encode_rows_with(EncodeRows<Symbol> &job) {
             __m512i index = load(job.symbols + row * kLanes + 16 * v);
             if constexpr (Contexts)
                 index = _mm512_add_epi32(index, _mm512_mullo_epi32(load(job.contexts + row * kLanes + 16 * v), alphabet));
-            reciprocal[v] = gather<sizeof(EncodeSymbol)>(&table->reciprocal, index);
-            packed[v] = gather<sizeof(EncodeSymbol)>(&table->packed, index);
+            // Both halves of a symbol at once: a gather takes its time by look-up.
+            const __m512i low = gather_pairs(table, _mm512_castsi512_si256(index));
+            const __m512i high = gather_pairs(table, _mm512_extracti64x4_epi64(index, 1));
+            reciprocal[v] = _mm512_permutex2var_epi32(low, evens, high);
+            packed[v] = _mm512_permutex2var_epi32(low, odds, high);
         }
         for (unsigned v = kVectors; v-- > 0;) {
             reciprocals = _mm512_and_si512(reciprocals, reciprocal[v]);

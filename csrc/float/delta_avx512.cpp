@@ -3,29 +3,12 @@
 #include <immintrin.h>
 
 #include "float/delta_impl.h"
-#include "float/planes_isa.h"
 
 namespace laconic::floats {
+namespace {
 
-void differences_avx512(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags) {
-    differences_here(raw, base, n, format, zigzags);
-}
-
-void add_differences_avx512(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw) {
-    add_differences_here(zigzags, base, n, format, raw);
-}
-
-void base_contexts_avx512(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts) {
-    base_contexts_here(base, n, format, contexts);
-}
-
-void tokens_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) { tokens_here(zigzags, n, width, tokens); }
-
-void widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) { widen_here(tokens, n, width, zigzags); }
-
-void unite_avx512(const uint8_t *tokens, size_t n, uint8_t *united) { unite_here(tokens, n, united); }
-
-void map_contexts_avx512(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
+// 64 look-ups at once, in four registers.
+void permute_contexts(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
     __m512i part[4];
     for (int k = 0; k < 4; ++k) part[k] = _mm512_loadu_si512(table_of + 64 * k);
     size_t i = 0;
@@ -39,6 +22,14 @@ void map_contexts_avx512(const uint8_t *contexts, size_t n, const uint8_t *table
     }
     map_contexts_here(contexts + i, n - i, table_of, tables + i);
 }
+
+}  // namespace
+
+constinit const DeltaKernels kDeltaAvx512 = [] {
+    DeltaKernels kernels = kDeltaHere;
+    kernels.map_contexts = permute_contexts;
+    return kernels;
+}();
 
 }  // namespace laconic::floats
 

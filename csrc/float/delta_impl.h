@@ -5,6 +5,7 @@
 
 #include "float/delta.h"
 #include "float/planes_impl.h"
+#include "float/planes_isa.h"
 
 namespace laconic::floats {
 namespace {
@@ -67,35 +68,33 @@ auto with_width(unsigned width, F &&f) {
     return f.template operator()<uint64_t>();
 }
 
-[[maybe_unused]] void differences_here(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format,
-                                       uint8_t *zigzags) {
+void differences_here(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags) {
     with_format(format, false, [&]<class T, bool D, bool S, unsigned R>() { differences_loop<T, S, R>(raw, base, n, zigzags); });
 }
 
-[[maybe_unused]] void add_differences_here(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format,
-                                           uint8_t *raw) {
+void add_differences_here(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw) {
     with_format(format, false,
                 [&]<class T, bool D, bool S, unsigned R>() { add_differences_loop<T, S, R>(zigzags, base, n, raw); });
 }
 
-[[maybe_unused]] void base_contexts_here(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts) {
+void base_contexts_here(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts) {
     with_format(format, false, [&]<class T, bool D, bool S, unsigned R>() { contexts_loop<T, S, R>(base, n, contexts); });
 }
 
-[[maybe_unused]] void tokens_here(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
+void tokens_here(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens) {
     with_width(width, [&]<class T>() { tokens_loop<T>(zigzags, n, tokens); });
 }
 
-[[maybe_unused]] void widen_here(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
+void widen_here(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags) {
     with_width(width, [&]<class T>() { widen_loop<T>(tokens, n, zigzags); });
 }
 
-[[maybe_unused]] void map_contexts_here(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
+void map_contexts_here(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables) {
     for (size_t i = 0; i < n; ++i) tables[i] = table_of[contexts[i]];
 }
 
 // By block of kDeltaBlock tokens: all of their bits together.
-[[maybe_unused]] void unite_here(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict united) {
+void unite_here(const uint8_t *__restrict tokens, size_t n, uint8_t *__restrict united) {
     for (size_t first = 0; first < n; first += kDeltaBlock) {
         uint8_t all = 0;
         if (first + kDeltaBlock <= n) {
@@ -106,6 +105,9 @@ auto with_width(unsigned width, F &&f) {
         united[first / kDeltaBlock] = all;
     }
 }
+
+constexpr DeltaKernels kDeltaHere = {differences_here, add_differences_here, base_contexts_here, tokens_here,
+                                     widen_here,       unite_here,           map_contexts_here};
 
 }  // namespace
 }  // namespace laconic::floats

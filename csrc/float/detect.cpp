@@ -3,30 +3,18 @@
 #include <algorithm>
 #include <array>
 
-#include "entropy/log2_fixed.h"
+#include "float/order0.h"
 
 namespace laconic::floats {
 
 namespace {
 
 constexpr size_t kFewest = 256;                                       // elements from which a histogram tells something
-constexpr uint64_t kSymbolCost = 6;                                   // bits that a table pays for a symbol that occurs, about
 constexpr unsigned kGain = 3;                                         // percent that planes must be smaller than the bytes
 constexpr uint64_t kNoise = uint64_t{15} << (entropy::kLogBits - 1);  // 7.5 bits of the plane with the highest entropy, at least
 constexpr unsigned kOrder = 6;                                        // bits of the exponents' plane, at most
 
 using Histogram = std::array<uint32_t, 256>;
-
-// Order-0 cost of n symbols in 2^-24 bit, table included; at most that of the bytes as they are.
-uint64_t cost_of(const Histogram &counts, uint32_t n) {
-    static const entropy::Log2Fixed log2;
-    uint64_t cost = 0;
-    const uint64_t whole = log2(n);
-    for (const uint32_t count : counts) {
-        if (count != 0) cost += count * (whole - log2(count)) + (kSymbolCost << entropy::kLogBits);
-    }
-    return std::min(cost, uint64_t{n} << (entropy::kLogBits + 3));
-}
 
 struct Split {
     uint64_t total = 0, exponents = 0, noise = 0;  // costs: of all planes, of plane 0, of the dearest plane
@@ -55,7 +43,7 @@ Split split_cost(const uint8_t *data, uint32_t n, const ElementFormat &format) {
     if (width == 8) count.template operator()<8, 4>();
     Split split;
     for (unsigned k = 0; k < width; ++k) {
-        const uint64_t cost = cost_of(counts[k], n);
+        const uint64_t cost = order0_cost(counts[k], n);
         split.total += cost;
         split.noise = std::max(split.noise, cost);
         if (k == 0) split.exponents = cost;
@@ -72,7 +60,7 @@ std::array<bool, kMaxWidth> ordered_places(const uint8_t *data, size_t size) {
     for (size_t k = 0; k < kMaxWidth; ++k) {
         const auto n = static_cast<uint32_t>(whole);
         ordered[k] =
-            (cost_of(counts[k], n) / n) >> entropy::kLogBits < kOrder + 1;  // a sign, and the exponent without its last bit
+            (order0_cost(counts[k], n) / n) >> entropy::kLogBits < kOrder + 1;  // a sign, and the exponent without its last bit
     }
     return ordered;
 }
@@ -86,7 +74,7 @@ Detected detect_elements(const uint8_t *data, size_t size) {
     Histogram counts{};
     for (size_t i = 0; i < size; ++i) ++counts[data[i]];
     const auto bytes = static_cast<uint32_t>(size);
-    uint64_t least = cost_of(counts, bytes) / bytes / 100 * (100 - kGain);  // of a byte
+    uint64_t least = order0_cost(counts, bytes) / bytes / 100 * (100 - kGain);  // of a byte
     constexpr ElementFormat kFloats[] = {{2, 1, false}, {4, 1, false}, {8, 4, false}, {2, 1, true}, {4, 1, true}, {8, 4, true}};
     const auto ordered = ordered_places(data, size);
     for (const ElementFormat &format : kFloats) {

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
 
 #include "entropy/block.h"
 #include "entropy/error.h"
+#include "float/block_walk.h"
+#include "float/scratch.h"
 
 namespace laconic::floats {
 
 namespace {
 
-constexpr size_t kSizeBytes = 3;                 // of a block's size, which precedes it
 constexpr size_t kFieldChunk = size_t{1} << 16;  // symbols that share tables, about
 
 // A plane of m symbols is cut evenly into round(m / kFieldChunk) blocks, at least one.
@@ -63,15 +63,13 @@ void scatter(const uint8_t *elements, size_t n, size_t record, size_t run, uint8
 // Whether planes are the gathered bytes themselves.
 bool is_plain(const Field &field, const uint8_t *base) { return field.format.width == 1 && base == nullptr; }
 
-// Room for a field's elements, its base's elements and its planes; one a thread, kept.
-struct Scratch {
-    std::vector<uint8_t> elements, base, planes;
+// Room for a field's elements, its base's elements and its planes.
+struct Room {
+    uint8_t *elements, *base, *planes;
 
-    static Scratch &sized(size_t bytes, bool with_base) {
-        thread_local Scratch scratch;
-        if (scratch.elements.size() < bytes) scratch.elements.resize(bytes), scratch.planes.resize(bytes);
-        if (with_base && scratch.base.size() < bytes) scratch.base.resize(bytes);
-        return scratch;
+    Room(size_t bytes, bool with_base) {
+        Scratch scratch(bytes * (with_base ? 3 : 2));
+        elements = scratch.take(bytes), planes = scratch.take(bytes), base = with_base ? scratch.take(bytes) : nullptr;
     }
 };
 
@@ -80,26 +78,6 @@ size_t largest_field(const RecordLayout &layout) {
     for (const Field &field : layout.fields) most = std::max(most, field.bytes());
     return most;
 }
-
-// The blocks of a payload in order, with every size checked.
-class BlockWalk {
-public:
-    BlockWalk(const uint8_t *data, size_t size) : left_(data, size) {}
-
-    std::span<const uint8_t> next() {
-        if (left_.size() < kSizeBytes) throw CorruptData("the payload ends before a block");
-        const size_t size = left_[0] | size_t{left_[1]} << 8 | size_t{left_[2]} << 16;
-        if (size == 0 || size > left_.size() - kSizeBytes) throw CorruptData("a block reaches past the payload");
-        const auto block = left_.subspan(kSizeBytes, size);
-        left_ = left_.subspan(kSizeBytes + size);
-        return block;
-    }
-
-    std::span<const uint8_t> rest() const { return left_; }
-
-private:
-    std::span<const uint8_t> left_;
-};
 
 ElementFormat parse_format(uint8_t byte) {
     const ElementFormat format{1u << (byte & 3), (byte >> 2) & 31u, (byte >> 7) != 0};
@@ -141,23 +119,22 @@ size_t encode_fields(const uint8_t *raw, size_t raw_size, const uint8_t *base, c
                      uint8_t *out) {
     const entropy::BlockOptions options{.prefer_speed = prefer_speed};
     const size_t n = raw_size / layout.size;
-    Scratch &scratch = Scratch::sized(n * largest_field(layout), base != nullptr);
+    const Room room(n * largest_field(layout), base != nullptr);
     uint8_t *p = out;
     size_t at = 0;
     for (const Field &field : layout.fields) {
         const size_t m = n * field.count, chunk = chunk_of(m);
         const bool plain = is_plain(field, base);
-        uint8_t *const planes = scratch.planes.data();
-        gather(raw + at, n, layout.size, field.bytes(), plain ? planes : scratch.elements.data());
-        if (base != nullptr) gather(base + at, n, layout.size, field.bytes(), scratch.base.data());
+        gather(raw + at, n, layout.size, field.bytes(), plain ? room.planes : room.elements);
+        if (base != nullptr) gather(base + at, n, layout.size, field.bytes(), room.base);
         if (!plain) {
-            split_planes(scratch.elements.data(), base == nullptr ? nullptr : scratch.base.data(), m, field.format, planes);
+            split_planes(room.elements, base == nullptr ? nullptr : room.base, m, field.format, room.planes);
         }
         for (size_t k = 0; k < field.format.width; ++k) {
             for (size_t first = 0; first < m; first += chunk) {
                 const size_t size =
-                    entropy::encode_block(planes + k * m + first, std::min(chunk, m - first), p + kSizeBytes, options);
-                for (size_t i = 0; i < kSizeBytes; ++i) p[i] = static_cast<uint8_t>(size >> (8 * i));
+                    entropy::encode_block(room.planes + k * m + first, std::min(chunk, m - first), p + kSizeBytes, options);
+                put_size(p, size);
                 p += kSizeBytes + size;
             }
         }
@@ -171,34 +148,33 @@ size_t encode_fields(const uint8_t *raw, size_t raw_size, const uint8_t *base, c
 void decode_fields(const uint8_t *data, size_t size, const uint8_t *base, const RecordLayout &layout, uint8_t *raw,
                    size_t raw_size) {
     const size_t n = raw_size / layout.size;
-    Scratch &scratch = Scratch::sized(n * largest_field(layout), base != nullptr);
+    const Room room(n * largest_field(layout), base != nullptr);
     std::vector<entropy::BlockToDecode> coded;
     BlockWalk walk(data, size);
     size_t at = 0;
     for (const Field &field : layout.fields) {
         const size_t m = n * field.count, chunk = chunk_of(m);
-        uint8_t *const planes = scratch.planes.data();
         coded.clear();
         for (size_t k = 0; k < field.format.width; ++k) {
             for (size_t first = 0; first < m; first += chunk) {
-                const auto block = walk.next();
-                coded.push_back({block.data(), block.size(), planes + k * m + first, std::min(chunk, m - first)});
+                const auto [block, block_size] = walk.next();
+                coded.push_back({block, block_size, room.planes + k * m + first, std::min(chunk, m - first)});
             }
         }
         entropy::decode_blocks(coded);
         const bool plain = is_plain(field, base);
-        if (base != nullptr) gather(base + at, n, layout.size, field.bytes(), scratch.base.data());
+        if (base != nullptr) gather(base + at, n, layout.size, field.bytes(), room.base);
         if (!plain) {
             const uint8_t *plane[kMaxWidth] = {};
-            for (size_t k = 0; k < field.format.width; ++k) plane[k] = planes + k * m;
-            join_planes(plane, base == nullptr ? nullptr : scratch.base.data(), m, field.format, scratch.elements.data());
+            for (size_t k = 0; k < field.format.width; ++k) plane[k] = room.planes + k * m;
+            join_planes(plane, base == nullptr ? nullptr : room.base, m, field.format, room.elements);
         }
-        scatter(plain ? planes : scratch.elements.data(), n, layout.size, field.bytes(), raw + at);
+        scatter(plain ? room.planes : room.elements, n, layout.size, field.bytes(), raw + at);
         at += field.bytes();
     }
     const size_t rest = raw_size - n * layout.size;
-    if (walk.rest().size() != rest) throw CorruptData("the payload is longer or shorter than its records");
-    std::memcpy(raw + n * layout.size, walk.rest().data(), rest);
+    if (walk.remaining() != rest) throw CorruptData("the payload is longer or shorter than its records");
+    std::memcpy(raw + n * layout.size, walk.position(), rest);
 }
 
 std::vector<std::vector<FieldPlaneReport>> inspect_fields(const uint8_t *data, size_t size, const RecordLayout &layout,
@@ -210,9 +186,9 @@ std::vector<std::vector<FieldPlaneReport>> inspect_fields(const uint8_t *data, s
         auto &planes = report.emplace_back(field.format.width);
         for (FieldPlaneReport &plane : planes) {
             for (size_t first = 0; first < m; first += chunk_of(m)) {
-                const auto block = walk.next();
-                if (first == 0) plane.form = entropy::block_form(block.data(), block.size());
-                plane.bytes += block.size() + kSizeBytes;
+                const auto [block, block_size] = walk.next();
+                if (first == 0) plane.form = entropy::block_form(block, block_size);
+                plane.bytes += block_size + kSizeBytes;
             }
         }
     }

@@ -1,12 +1,13 @@
 #include "float/joint_frame.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
-#include <string_view>
 
 #include "entropy/block.h"
 #include "entropy/error.h"
 #include "float/block_walk.h"
+#include "float/integers.h"
 #include "float/joint.h"
 #include "float/scratch.h"
 
@@ -69,22 +70,34 @@ uint8_t *put_block(const uint8_t *symbols, size_t n, bool prefer_speed, uint8_t 
     return out + kSizeBytes + size;
 }
 
-bool is_raw(const uint8_t *block, size_t size, size_t n) {
-    return size == n + 1 && std::string_view(entropy::block_form(block, size)) == "raw";
-}
-
 // A part of n symbols: where it lies in the payload if it is raw, else decoded to `symbols`.
 const uint8_t *decode_part(BlockWalk &walk, size_t n, uint8_t *symbols) {
     const auto [block, size] = walk.next();
-    if (is_raw(block, size, n)) return block + 1;
+    if (const uint8_t *const raw = entropy::raw_symbols(block, size, n)) return raw;
     entropy::decode_block(block, size, symbols, n);
     return symbols;
 }
 
-JointFormat read_joint_format(BlockWalk &walk, const ElementFormat &format) {
-    JointFormat joint{format, *walk.take(1), 0};
+// The forms of whole planes come after those with joint symbols: `top` 0 is IntegerForm::plain.
+constexpr unsigned kMostTop = 2;
+
+uint8_t form_byte(IntegerForm form) {
+    return form == IntegerForm::plain ? 0 : static_cast<uint8_t>(kMostTop + static_cast<unsigned>(form));
+}
+
+bool is_integer(const ElementFormat &format) { return format.rotate == 0 && format.width > 1; }
+
+JointFormat read_joint_format(BlockWalk &walk, const ElementFormat &format, IntegerForm &form) {
+    const uint8_t first = *walk.take(1);
+    JointFormat joint{format, first, 0};
+    form = IntegerForm::plain;
+    for (const IntegerForm other : {IntegerForm::magnitudes, IntegerForm::steps}) {
+        if (first != form_byte(other) || !is_integer(format)) continue;
+        form = other;
+        joint.top = 0;
+    }
     if (joint.top == 0) return joint;
-    if (joint.top > 2 || format.rotate != 1 || format.big_endian || (format.width != 2 && format.width != 4))
+    if (joint.top > kMostTop || format.rotate != 1 || format.big_endian || (format.width != 2 && format.width != 4))
         throw CorruptData("no such joint symbols");
     joint.lowest = *walk.take(1);
     return joint;
@@ -106,9 +119,9 @@ uint8_t *put_raw_head(size_t n, uint8_t *out) {
     return out + kSizeBytes + 1;
 }
 
-// Parts in the order in which they are stored: low, third and fourth byte, joint symbols. 0 if an exponent does not fit.
-size_t encode_joint(const uint8_t *raw, size_t n, const JointFormat &joint, const Sample &sample, bool prefer_speed,
-                    uint8_t *out) {
+// Parts in the order in which they are stored: low, third and fourth byte, joint symbols. Size 0 if an exponent does not fit.
+JointFrame encode_joint(const uint8_t *raw, size_t n, const JointFormat &joint, const Sample &sample, bool prefer_speed,
+                        uint8_t *out) {
     const size_t width = joint.element.width, packed_size = packed_bytes(n, joint.top);
     uint8_t *const memory = scratch(width * n + kStep), *const step = memory + width * n, *p = out;
     bool noise = sample.is_noise(1, 8 - joint.top, prefer_speed);
@@ -129,7 +142,7 @@ size_t encode_joint(const uint8_t *raw, size_t n, const JointFormat &joint, cons
         const size_t count = std::min(kStep, n - first);
         const auto at = [&](uint8_t *plane) { return plane == nullptr ? nullptr : plane + first; };
         const JointParts<uint8_t> parts{memory + first, noise ? step : low + first, {at(planes[0]), at(planes[1])}};
-        if (!split_joint(raw + first * width, count, joint, parts)) return 0;
+        if (!split_joint(raw + first * width, count, joint, parts)) return {0, noise};
         if (noise) pack_low(step, count, joint.top, low + packed_bytes(first, joint.top));
     }
     if (!noise) {
@@ -140,47 +153,58 @@ size_t encode_joint(const uint8_t *raw, size_t n, const JointFormat &joint, cons
         p = packed ? p + 1 + packed_size : end;
         for (size_t k = 2; k < width; ++k) p = put_block(planes[k - 2], n, prefer_speed, p);
     }
-    return static_cast<size_t>(put_block(memory, n, prefer_speed, p) - out);
+    return {static_cast<size_t>(put_block(memory, n, prefer_speed, p) - out), noise};
 }
 
 size_t encode_planes(const uint8_t *raw, size_t n, const ElementFormat &format, bool prefer_speed, uint8_t *out) {
-    uint8_t *const planes = scratch(format.width * n), *p = out;
-    *p++ = 0;
-    split_planes(raw, nullptr, n, format, planes);
+    Scratch memory(2 * format.width * n);
+    uint8_t *const planes = memory.take(format.width * n), *p = out;
+    const IntegerForm form = is_integer(format) ? choose_integer_form(raw, n, format) : IntegerForm::plain;
+    *p++ = form_byte(form);
+    if (form == IntegerForm::plain) {
+        split_planes(raw, nullptr, n, format, planes);
+    } else {
+        uint8_t *const y = memory.take(format.width * n);
+        transform_integers(raw, n, format, form, y);
+        split_planes(y, nullptr, n, {format.width, 0, std::endian::native == std::endian::big}, planes);
+    }
     for (size_t k = 0; k < format.width; ++k) p = put_block(planes + k * n, n, prefer_speed, p);
     return static_cast<size_t>(p - out);
 }
 
 }  // namespace
 
-size_t encode_joint_frame(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out) {
+JointFrame encode_joint_frame(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out) {
     const size_t n = raw_size / format.width;
-    size_t size = 0;
+    JointFrame frame{0, false};
     if (format.rotate == 1 && !format.big_endian && (format.width == 2 || format.width == 4) && n >= 4 * Sample::kSize) {
         Sample sample;
         sample.take(raw, n, format.width);
         const uint8_t largest = largest_exponent(sample, format.width);
-        for (unsigned top = prefer_speed ? 1 : 2; top != 0 && size == 0; --top) {
+        for (unsigned top = prefer_speed ? 1 : 2; top != 0 && frame.size == 0; --top) {
             const JointFormat joint = joint_format(format, top, largest);
             if (split_joint(sample.raw, Sample::kSize, joint, sample.parts()))
-                size = encode_joint(raw, n, joint, sample, prefer_speed, out);
+                frame = encode_joint(raw, n, joint, sample, prefer_speed, out);
         }
     }
-    if (size == 0) size = encode_planes(raw, n, format, prefer_speed, out);
+    if (frame.size == 0) frame.size = encode_planes(raw, n, format, prefer_speed, out);
     const size_t rest = raw_size - n * format.width;  // an input that ends inside an element
-    std::memcpy(out + size, raw + n * format.width, rest);
-    return size + rest;
+    std::memcpy(out + frame.size, raw + n * format.width, rest);
+    frame.size += rest;
+    return frame;
 }
 
 void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size) {
     const size_t width = format.width, n = raw_size / width;
     BlockWalk walk(data, size);
-    const JointFormat joint = read_joint_format(walk, format);
+    IntegerForm form;
+    const JointFormat joint = read_joint_format(walk, format, form);
     uint8_t *const memory = scratch(raw_size + kStep + 8), *const step = memory + raw_size;
     const uint8_t *part[kMaxWidth] = {};
     if (joint.top == 0) {
         for (size_t k = 0; k < width; ++k) part[k] = decode_part(walk, n, memory + k * n);
         join_planes(part, nullptr, n, format, raw);
+        if (form != IntegerForm::plain) restore_integers(raw, n, format, form);
     } else {
         const uint8_t method = *walk.take(1);
         if (method > kCodedLow) throw CorruptData("no such form of the low parts");
@@ -207,7 +231,8 @@ void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &f
 size_t inspect_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size,
                            PlaneReport parts[kMaxWidth]) {
     BlockWalk walk(data, size);
-    const JointFormat joint = read_joint_format(walk, format);
+    IntegerForm form;
+    const JointFormat joint = read_joint_format(walk, format, form);
     const size_t n = raw_size / format.width;
     size_t k = 0;
     if (joint.top != 0 && *walk.take(1) == kPackedLow) {

@@ -13,8 +13,11 @@ namespace laconic::floats {
 // Bytes that encode_joint_frame may write while it works.
 size_t joint_frame_bound(size_t raw_size, const ElementFormat &format);
 
-// Returns the payload's size.
-size_t encode_joint_frame(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out);
+struct JointFrame {
+    size_t size;  // of the payload
+    bool noise;   // what is below the joint symbols has no structure: a few values, or one that dominates, can't be there
+};
+JointFrame encode_joint_frame(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out);
 
 // Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload.
 void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "float/ordered.h"
 #include "float/planes.h"
 
 namespace laconic::floats {
@@ -30,22 +31,7 @@ inline void store(uint8_t *p, T x, bool swap) {
     std::memcpy(p, &x, sizeof x);
 }
 
-// Floats in sign-magnitude order to integers in numeric order, and back: negative values are complemented, positive ones get the
-// top bit. Integers (rotate == 0) are left alone: their difference modulo 2^w is what counts.
-template <class T>
-inline T to_ordered(T x) {
-    constexpr unsigned top = 8 * sizeof(T) - 1;
-    const T negative = static_cast<T>(-(x >> top));
-    return static_cast<T>(x ^ (negative | (T{1} << top)));
-}
-
-template <class T>
-inline T from_ordered(T x) {
-    constexpr unsigned top = 8 * sizeof(T) - 1;
-    const T negative = static_cast<T>((x >> top) - 1);
-    return static_cast<T>(x ^ (negative | (T{1} << top)));
-}
-
+// Integers (rotate == 0) are not ordered: their difference modulo 2^w is what counts.
 template <class T>
 inline T zigzag(T d) {
     constexpr unsigned top = 8 * sizeof(T) - 1;

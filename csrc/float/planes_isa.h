@@ -23,22 +23,20 @@ bool split_joint_avx512(const uint8_t *raw, size_t n, const JointFormat &format,
 void join_joint_avx512(const JointParts<const uint8_t> &parts, size_t n, const JointFormat &format, uint8_t *raw);
 void pack_low_avx512(const uint8_t *low, size_t n, unsigned top, uint8_t *packed);
 void unpack_low_avx512(const uint8_t *packed, const uint8_t *end, size_t n, unsigned top, uint8_t *low);
+#endif
 
-void differences_avx2(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
-void add_differences_avx2(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
-void base_contexts_avx2(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
-void tokens_avx2(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
-void widen_avx2(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
-void unite_avx2(const uint8_t *tokens, size_t n, uint8_t *united);
-void map_contexts_avx2(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables);
+struct DeltaKernels {
+    decltype(&floats::differences) differences;
+    decltype(&floats::add_differences) add_differences;
+    decltype(&floats::base_contexts) base_contexts;
+    decltype(&floats::tokens) tokens;
+    decltype(&floats::widen) widen;
+    decltype(&floats::unite) unite;
+    decltype(&floats::map_contexts) map_contexts;
+};
 
-void differences_avx512(const uint8_t *raw, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *zigzags);
-void add_differences_avx512(const uint8_t *zigzags, const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *raw);
-void base_contexts_avx512(const uint8_t *base, size_t n, const ElementFormat &format, uint8_t *contexts);
-void tokens_avx512(const uint8_t *zigzags, size_t n, unsigned width, uint8_t *tokens);
-void widen_avx512(const uint8_t *tokens, size_t n, unsigned width, uint8_t *zigzags);
-void unite_avx512(const uint8_t *tokens, size_t n, uint8_t *united);
-void map_contexts_avx512(const uint8_t *contexts, size_t n, const uint8_t *table_of, uint16_t *tables);
+#if defined(LACONIC_X86)
+extern const DeltaKernels kDeltaAvx2, kDeltaAvx512;
 #endif
 
 // In a function of the same name without the ending: the best of these, if there is one for the machine.

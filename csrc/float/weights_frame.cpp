@@ -4,7 +4,6 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
-#include <string_view>
 
 #include "entropy/block.h"
 #include "entropy/error.h"
@@ -23,10 +22,6 @@ constexpr size_t kTogether = 2;
 uint8_t *scratch() {
     thread_local std::unique_ptr<uint8_t[]> planes(new uint8_t[kTogether * kMaxWidth * kMostChunk]);
     return planes.get();
-}
-
-bool is_raw(const uint8_t *block, size_t size, size_t n) {
-    return size == n + 1 && std::string_view(entropy::block_form(block, size)) == "raw";
 }
 
 }  // namespace
@@ -81,9 +76,8 @@ void decode_frame(const uint8_t *data, size_t size, const uint8_t *base, const E
             const size_t n = std::min(chunk, count - first - c * chunk);
             for (size_t k = 0; k < width; ++k) {
                 const auto [block, block_size] = walk.next();
-                if (is_raw(block, block_size, n)) {
-                    plane[c][k] = block + 1;  // noise is joined from where it lies
-                } else {
+                plane[c][k] = entropy::raw_symbols(block, block_size, n);  // noise is joined from where it lies
+                if (plane[c][k] == nullptr) {
                     uint8_t *const symbols = planes + (c * width + k) * chunk;
                     coded[n_coded++] = {block, block_size, symbols, n};
                     plane[c][k] = symbols;

@@ -4,12 +4,12 @@
 #include <cstring>
 #include <span>
 #include <stdexcept>
-#include <string_view>
 
 #include "entropy/block.h"
 #include "entropy/rans_b.h"
 #include "entropy/tables.h"
 #include "float/planes.h"
+#include "float/scratch.h"
 #include "kv/channel_tables.h"
 #include "kv/repeated_rows.h"
 #include "kv/symbol_rows.h"
@@ -23,13 +23,6 @@ unsigned precision_for(size_t symbols) { return symbols < kManySymbols ? 11 : 12
 
 // The exponent fills the first plane: csrc/float/planes.h. A byte is a plane as it is.
 floats::ElementFormat planes_of(const SegmentFormat &format) { return {format.width, format.width > 1 ? 1u : 0u, false}; }
-
-// Planes of the segments of one thread.
-uint8_t *scratch(size_t size) {
-    thread_local std::vector<uint8_t> planes;
-    if (planes.size() < size) planes.resize(size);
-    return planes.data();
-}
 
 void put_tables(std::vector<uint8_t> &out, const ChannelTables &tables, unsigned precision) {
     out.push_back(static_cast<uint8_t>(precision));
@@ -71,14 +64,10 @@ ChannelTables get_tables(entropy::ByteReader &in, size_t channels, unsigned &pre
     return tables;
 }
 
-bool is_raw(const entropy::ByteReader &block, size_t n) {
-    return block.remaining() == n + 1 && std::string_view(entropy::block_form(block.position(), n + 1)) == "raw";
-}
-
 // Method 1: rows, at least one, and nothing after them.
 void encode_rows(std::vector<uint8_t> &out, const uint8_t *raw, size_t rows, const SegmentFormat &format, size_t groups) {
     const size_t n = rows * format.channels;
-    uint8_t *const planes = scratch(n * format.width);
+    uint8_t *const planes = floats::scratch(n * format.width);
     floats::split_planes(raw, nullptr, n, planes_of(format), planes);
 
     const unsigned precision = precision_for(n);
@@ -97,15 +86,13 @@ void decode_rows(entropy::ByteReader &in, const SegmentFormat &format, uint8_t *
     const size_t n = rows * format.channels;
     unsigned precision = 0;
     const ChannelTables tables = get_tables(in, format.channels, precision);
-    uint8_t *const planes = scratch(n * format.width);
+    uint8_t *const planes = floats::scratch(n * format.width);
     get_symbols(in, planes, rows, tables, precision);
     const uint8_t *plane[floats::kMaxWidth] = {planes};
     for (size_t k = 1; k < format.width; ++k) {
         const entropy::ByteReader block = in.get_sized();
-        if (is_raw(block, n)) {
-            plane[k] = block.position() + 1;  // noise is joined from where it lies
-            continue;
-        }
+        plane[k] = entropy::raw_symbols(block.position(), block.remaining(), n);  // noise is joined from where it lies
+        if (plane[k] != nullptr) continue;
         uint8_t *const symbols = planes + k * n;
         entropy::decode_block(block.position(), block.remaining(), symbols, n);
         plane[k] = symbols;

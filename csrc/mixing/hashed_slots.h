@@ -21,20 +21,20 @@ struct Slot {
 class HashedSlots {
 public:
     // 2^bits lines.
-    explicit HashedSlots(unsigned bits) : mask_((size_t{1} << bits) - 1), memory_((mask_ + 1) * kLine), lines_(memory_.data()) {}
+    explicit HashedSlots(unsigned bits) : mask_((size_t{1} << bits) - 1), lines_((mask_ + 1) * kLine) {}
 
-    void prefetch(uint32_t hash) const { __builtin_prefetch(line(hash)); }
+    void prefetch(uint32_t hash) { __builtin_prefetch(line(hash)); }
 
     // The slot of `hash`. A new context takes the place of the one in its line whose first history says least.
     // No branch depends on the data.
     Slot find(uint32_t hash) { return find_in(line(hash), hash); }
 
     // The same in the line beside that of `hash`, for a context that `more` distinguishes from others with this hash.
-    void prefetch_beside(uint32_t hash) const { __builtin_prefetch(beside(hash)); }
+    void prefetch_beside(uint32_t hash) { __builtin_prefetch(beside(hash)); }
     Slot find_beside(uint32_t hash, uint32_t more) { return find_in(beside(hash), hash ^ more); }
 
 private:
-    uint8_t *beside(uint32_t hash) const { return lines_ + ((hash * size_t{0x9E3779B1} >> 20 & mask_) ^ 1) * kLine; }
+    uint8_t *beside(uint32_t hash) { return lines_.data() + ((hash * size_t{0x9E3779B1} >> 20 & mask_) ^ 1) * kLine; }
 
     Slot find_in(uint8_t *base, uint32_t hash) {
         const uint64_t check = (hash & 0xffff) | 1;
@@ -59,11 +59,10 @@ private:
     }
 
     static constexpr size_t kWays = 3, kFirst = 6, kBytes = 17, kLine = 64;
-    uint8_t *line(uint32_t hash) const { return lines_ + (hash * size_t{0x9E3779B1} >> 20 & mask_) * kLine; }
+    uint8_t *line(uint32_t hash) { return lines_.data() + (hash * size_t{0x9E3779B1} >> 20 & mask_) * kLine; }
 
     size_t mask_;
-    LargeArray<uint8_t> memory_;
-    uint8_t *lines_;
+    LargeArray<uint8_t> lines_;
     const HistoryTable &table_ = histories();
 };
 

@@ -2,6 +2,7 @@
 // random access is otherwise spent on the page table), and committed only as they are touched.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -29,6 +30,8 @@ public:
         if (bytes >= kHuge) madvise(data_, bytes, MADV_HUGEPAGE);
 #endif
     }
+
+    LargeArray(const LargeArray &other) : LargeArray(other.size_) { std::copy_n(other.data_, size_, data_); }
 
     size_t size() const { return size_; }
     T *data() { return data_; }

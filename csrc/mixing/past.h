@@ -1,6 +1,7 @@
 // The bytes coded so far, with zeros before the first, so that contexts need no test for the start.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,15 +14,17 @@ class Past {
 public:
     explicit Past(size_t capacity) : bytes_(kMargin + capacity), end_(bytes_.data() + kMargin) {}
 
+    Past(const Past &other) : bytes_(other.bytes_), end_(bytes_.data() + kMargin + other.size_), size_(other.size_) {}
+
     void append(uint8_t byte) { *end_++ = byte, ++size_; }  // at most `capacity` times
     size_t size() const { return size_; }
     // The byte `i` places back, 1 for the last; at most size() + 32.
     uint32_t back(size_t i) const { return end_[-static_cast<ptrdiff_t>(i)]; }
-    // The last eight bytes, the latest in the top byte.
+    // The last eight bytes, the latest in the low byte.
     uint64_t last_eight() const {
-        uint64_t x = 0;
-        for (size_t i = 1; i <= 8; ++i) x = x << 8 | back(i);
-        return x;
+        uint64_t x;
+        std::memcpy(&x, end_ - 8, 8);
+        return std::endian::native == std::endian::big ? x : __builtin_bswap64(x);
     }
     const uint8_t *at(size_t position) const { return bytes_.data() + kMargin + position; }
 

@@ -1,17 +1,243 @@
-// The context-mixing coder for bytes (level `high` and above of the `bytes` codec): about ten contexts, two match models, mixed.
+// The model of level `high`: about ten contexts and two match models, mixed. For any kernel (mixing/kernels.h).
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <vector>
+
+#include "mixing/context_set.h"
+#include "mixing/hashed_slots.h"
+#include "mixing/history.h"
+#include "mixing/match_model.h"
+#include "mixing/mixer.h"
+#include "mixing/probability.h"
+#include "mixing/sse_map.h"
+#include "text/byte_coder.h"
 
 namespace laconic::text {
 
-// Codes data[0, size) as a stream of profile D. The bytes depend on the data alone.
-std::vector<uint8_t> encode_mixed(const uint8_t *data, size_t size);
+namespace mixed {
 
-// Fills out[0, size); CorruptData unless `stream` is exactly such a stream.
-void decode_mixed(std::span<const uint8_t> stream, uint8_t *out, size_t size);
+using namespace mixing;
+
+constexpr size_t kContexts = 10;  // looked up by hash: orders 2 to 5 and 8, word, two words, sparse, two indirect ones
+constexpr size_t kOrders = 5;     // of these, orders
+// Contexts that few bytes follow: their second nibble is looked up beside the first, where it is fetched ahead.
+constexpr unsigned kBeside = 0b1111011100;
+constexpr size_t kLanes = 16;  // contexts, order 1 twice, two matches; padded
+constexpr size_t kInputs = 2 * kLanes;
+
+// Tuned on the first 400,000 bytes of enwik8 and on alice29.txt (docs/notes/mixing.md).
+constexpr int16_t kFirstWeight = kWeightOne * 6 / 64;
+constexpr int32_t kFinalRate = 60;
+constexpr unsigned kSseBits = 14;
+constexpr unsigned kMostSlotBits = 21;
+
+template <class Kernel>
+class ByteModel {
+public:
+    // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
+    ByteModel(size_t capacity, unsigned bits, Content content)
+        : text_content_(content == Content::text),
+          past_(capacity),
+          slots_(std::min(bits - 1, kMostSlotBits)),
+          order1_(size_t{1} << 16),
+          fast1_(size_t{1} << 16),
+          long_match_(12, bits - 1),
+          short_match_(5, bits - 1),
+          mixers_({16 * 8, 256 * 8, 8 * 256, 512}, {8 * 256}, kFirstWeight),
+          follow1_(256),
+          follow2_(size_t{1} << 16),
+          apm_order0_(256),
+          apm_order2_(size_t{1} << kSseBits) {
+        std::fill_n(order1_.data(), order1_.size(), kUndecided);
+        std::fill_n(fast1_.data(), fast1_.size(), kUndecided);
+        words_.fill(kUndecided);
+        limits_.fill(1023);
+        limits_[kContexts + 1] = 30;
+        begin_byte();
+    }
+
+    // P(next bit = 1), 1 .. 65535.
+    int predict() {
+        apm_order2_.prefetch(sse_place(partial_ * 2));
+        apm_order2_.prefetch(sse_place(partial_ * 2 + 1));
+        contexts_.choose(words_.data(), node_);
+        const size_t i1 = last_ << 8 | partial_;
+        words_[kContexts] = order1_[i1];
+        words_[kContexts + 1] = fast1_[i1];
+        words_[kContexts + 2] = long_match_.choose(partial_, bits_);
+        words_[kContexts + 3] = short_match_.choose(partial_, bits_);
+        Kernel::template logits<kLanes>(words_.data(), mixers_.inputs());
+        const size_t known = contexts_.known(kOrders), strength = std::max(long_match_.strength(), short_match_.strength());
+        mixers_.select(0, strength * 8 + known);
+        mixers_.select(1, last_ * 8 + static_cast<size_t>(bits_));
+        mixers_.select(2, place_class_ * 256 + partial_);
+        mixers_.select(3, expected_);
+        mixers_.select_final(0, known * 256 + partial_);
+        const int logit = mixers_.mix();
+        const int p = probability_of(logit);
+        const int a = apm_order0_.refine(logit, partial_);
+        const int b = apm_order2_.refine(logit, sse_place(partial_));
+        const int sure = std::clamp((p + a + 2 * b + 2) >> 2, 1, 65535);
+        // Where the nibble's last bit is coming, its contexts are likely those after the likelier bit.
+        const unsigned guess = partial_ * 2 + (sure >= 32768);
+        if (bits_ == 3) prefetch_second(guess);
+        if (bits_ == 7) look_ahead(static_cast<uint8_t>(guess));
+        return sure;
+    }
+
+    void update(int bit) {
+        mixers_.train(bit, rate_, kFinalRate);
+        apm_order0_.update(bit, 6);
+        apm_order2_.update(bit, 5);
+        Kernel::template adapt<kLanes>(words_.data(), limits_.data(), bit);
+        contexts_.update(words_.data(), bit, node_);
+        const size_t i1 = last_ << 8 | partial_;
+        order1_[i1] = words_[kContexts];
+        fast1_[i1] = words_[kContexts + 1];
+        long_match_.update(words_[kContexts + 2], bit);
+        short_match_.update(words_[kContexts + 3], bit);
+        partial_ = partial_ << 1 | static_cast<unsigned>(bit);
+        node_ = node_ << 1 | static_cast<unsigned>(bit);
+        ++bits_;
+        if (bits_ == 4) {
+            node_ = 1;
+            if (partial_ != second_) prefetch_second(partial_);
+            long_match_.half_byte(past_);
+            short_match_.half_byte(past_);
+            for (size_t c = 0; c < kContexts; ++c)
+                if (kBeside >> c & 1)
+                    contexts_.select(c, slots_.find_beside(hash_[c], partial_ * 0x9E35u).histories);
+                else
+                    contexts_.select(c, slots_.find(hash2nd_[c]).histories);
+        } else if (bits_ == 8) {
+            end_byte();
+            begin_byte();
+        }
+    }
+
+    // After the model was copied: what was chosen in the original's tables is chosen again.
+    void resume() { begin_byte(); }
+
+    uint8_t byte() const { return static_cast<uint8_t>(past_.back(1)); }
+
+private:
+    static uint32_t combine(uint32_t hash, uint32_t value) { return (hash + value + 1) * 0x2F0B4C47u ^ (hash >> 15); }
+
+    static uint64_t spread(uint64_t x) { return (x ^ x >> 32) * 0x9E3779B97F4A7C15u; }
+
+    size_t sse_place(unsigned partial) const { return (sse_hash_ + partial * 0x9E35u) & ((1u << kSseBits) - 1); }
+
+    // What follows from the bytes so far, and would follow after one more.
+    struct Words {
+        uint32_t word = 0, previous = 0;
+        bool letter = false;
+        uint32_t length = 0;
+
+        void add(uint32_t byte) {
+            // Letters, without case; bytes of multi-byte characters count as letters.
+            const uint32_t c = byte | 32;
+            letter = (c >= 'a' && c <= 'z' && byte != 96 && byte < 128) || byte >= 128;
+            length = letter ? length + 1 : 0;
+            if (letter) {
+                word = combine(word, byte >= 128 ? byte : c);
+            } else if (word != 0) {
+                previous = word;
+                word = 0;
+            }
+        }
+    };
+
+    // The contexts after one more byte, hashed, and their slots asked for.
+    void look_ahead(uint8_t byte) {
+        ahead_ = byte;
+        ahead_text_ = text_;
+        ahead_text_.add(byte);
+        const uint64_t last = past_.last_eight() << 8 | byte;  // the latest in the low byte
+        const uint32_t b1 = byte, b2 = past_.back(1), pair = b2 << 8 | b1;
+        const auto order = [&](unsigned n) { return last & (~uint64_t{0} >> (64 - 8 * n)); };
+        ahead_sse_ = static_cast<uint32_t>(spread(pair) >> 32);
+        const uint32_t f1 = b2 == b1 ? (follow1_[b1] << 8 | b1) & 0xffffff : follow1_[b1];
+        const uint64_t word = ahead_text_.word;
+        const std::array<uint64_t, kContexts> contexts = {
+            order(2),
+            order(3),
+            order(4),
+            order(5),
+            text_content_ ? order(8) : (order(4) & 0xff0000ff) | order(8) >> 56 << 16,
+            text_content_ ? word << 8 | b1 : order(3) & 0xff00ff,
+            text_content_ ? (word << 24 ^ ahead_text_.previous) << 8 | b1 : order(4) >> 16,
+            order(3) >> 8,
+            uint64_t{f1} << 8 | b1,
+            uint64_t{follow2_[pair]} << 16,
+        };
+        for (size_t i = 0; i < kContexts; ++i) {
+            hash_[i] = static_cast<uint32_t>(spread(contexts[i] + (i + 1) * 0xD6E8FEB86659FD93u) >> 32);
+            slots_.prefetch(hash_[i]);
+            if (kBeside >> i & 1) slots_.prefetch_beside(hash_[i]);
+        }
+    }
+
+    void prefetch_second(unsigned partial) {
+        second_ = partial;
+        for (size_t c = 0; c < kContexts; ++c)
+            if (!(kBeside >> c & 1)) slots_.prefetch(hash2nd_[c] = (hash_[c] + partial) * 0x3D4D51CBu);
+    }
+
+    void end_byte() {
+        const auto byte = static_cast<uint8_t>(partial_);
+        if (byte != ahead_) look_ahead(byte);
+        past_.append(byte);
+        const uint32_t b1 = byte, b2 = past_.back(2), b3 = past_.back(3);
+        follow1_[b2] = (follow1_[b2] << 8 | b1) & 0xffffff;
+        follow2_[b3 << 8 | b2] = static_cast<uint16_t>(follow2_[b3 << 8 | b2] << 8 | b1);
+        text_ = ahead_text_;
+        long_match_.next_byte(past_);
+        short_match_.next_byte(past_);
+    }
+
+    void begin_byte() {
+        if (past_.size() == 0) look_ahead(0);
+        last_ = past_.back(1);
+        sse_hash_ = ahead_sse_;
+        partial_ = node_ = 1;
+        bits_ = 0;
+        place_class_ = !text_content_      ? past_.size() & 7
+                       : text_.letter      ? std::min(text_.length, 5u) - 1
+                       : last_ == ' '      ? 5
+                       : last_ - '0' < 10u ? 6
+                                           : 7;
+        for (size_t i = 0; i < kContexts; ++i) contexts_.select(i, slots_.find(hash_[i]).histories);
+        const unsigned expected = long_match_.expected_byte();
+        expected_ = expected != 0 ? expected : 256 + past_.back(2);
+        // Steps shrink as the weights settle.
+        rate_ = 16 + static_cast<int32_t>((400u << 14) / ((1u << 14) + past_.size()));
+    }
+
+    bool text_content_;
+    Past past_;
+    HashedSlots slots_;
+    ContextSet<kContexts> contexts_;
+    LargeArray<uint32_t> order1_, fast1_;
+    alignas(64) std::array<uint32_t, kLanes> words_, limits_;  // two lanes to spare hold P(1) over all
+    MatchModel long_match_, short_match_;
+    MixerLayers<kInputs, 4, Kernel> mixers_;
+    std::vector<uint32_t> follow1_;  // the last three bytes that followed a byte
+    std::vector<uint16_t> follow2_;  // the last two that followed a pair
+    SseMap apm_order0_, apm_order2_;
+
+    std::array<uint32_t, kContexts> hash_{}, hash2nd_{};
+    Words text_, ahead_text_;
+    uint32_t last_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
+    size_t place_class_ = 0, expected_ = 256;
+    unsigned partial_ = 1, node_ = 1, second_ = 0;
+    uint8_t ahead_ = 0;
+    int bits_ = 0;
+    int32_t rate_ = 0;
+};
+
+}  // namespace mixed
 
 }  // namespace laconic::text

@@ -1,10 +1,5 @@
-// A block coded by sorting:
-//
-//     forms      u8: 1 = capitals were marked (text/capitals.h), 2 = long repeats were taken out (text/repeats.h), 3 = both, in
-//     this order size       LEB128 of the form with marks, only where there are some: at most twice the block shortest   u8, the
-//     bound of the repeats, and size       LEB128 of the form without them, only where they were taken out: less than before rows
-//     of the Burrows-Wheeler transform (text/bwt.h), three bytes each, low byte first runs       of the transform
-//     (text/bwt_coder.h)
+// A block coded by sorting: perhaps with capitals marked (text/capitals.h) and long repeats taken out (text/repeats.h), then the
+// rows of its Burrows-Wheeler transform (text/bwt.h) and the runs (text/bwt_coder.h). codecs/bytes/FORMAT.md has the layout.
 #pragma once
 
 #include <cstddef>

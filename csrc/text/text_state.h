@@ -9,12 +9,14 @@
 
 #include "mixing/large_array.h"
 #include "mixing/past.h"
+#include "text/byte_coder.h"
 
 namespace laconic::text {
 
 class TextState {
 public:
-    TextState() : follow2_(size_t{1} << 16), follow3_(size_t{1} << 18) {}
+    explicit TextState(Content content)
+        : text_content_(content == Content::text), follow2_(size_t{1} << 16), follow3_(size_t{1} << 18) {}
 
     uint32_t classes = 0;  // of the last ten characters, 3 bits each
     uint32_t column = 0;   // since the line began
@@ -23,7 +25,8 @@ public:
     uint32_t word_hash() const { return word_ ^ word_ >> 16; }
     uint32_t word_length() const { return word_length_; }
     size_t tag_depth() const { return std::min<size_t>(depth_, 7); }
-    size_t word_class() const {
+    size_t word_class(const mixing::Past &past) const {
+        if (!text_content_) return past.size() & 7;
         return word_length_ > 0 ? std::min(word_length_, 5u) - 1 : last_ == ' ' ? 5 : last_ - '0' < 10u ? 6 : 7;
     }
 
@@ -49,7 +52,7 @@ public:
         const uint32_t b1 = past.back(1), b2 = past.back(2), b3 = past.back(3), b4 = past.back(4);
         const uint32_t above = line_ > 0 && column < line_length_ ? *past.at(previous_line_ + column) : 0;
         const uint32_t w0 = word_, w1 = before_[0], w2 = before_[1], w3 = before_[2];
-        const std::array<uint32_t, N> contexts = {
+        std::array<uint32_t, N> contexts = {
             order_[1],
             order_[2],
             order_[3],
@@ -79,6 +82,19 @@ public:
             combine(tag_, combine(w0, 11)),
             combine(first_word_, combine(w0, b1)),
         };
+        if (!text_content_) {
+            const uint32_t b5 = past.back(5), b8 = past.back(8), place = static_cast<uint32_t>(past.size());
+            // In the places of the words and tags.
+            contexts[8] = b1 << 16 | b4 << 8 | b8;
+            contexts[9] = b3 << 8 | b4;
+            contexts[10] = b4;
+            contexts[11] = b2 << 8 | b4;
+            contexts[12] = b4 << 8 | b8;
+            contexts[13] = b4 << 8 | (place & 3);
+            contexts[25] = b1 << 8 | b4;
+            contexts[26] = b4 << 16 | b5 << 8 | b1;
+            contexts[27] = b1 << 16 | b2 << 8 | (place & 7);
+        }
         for (size_t i = 0; i < N; ++i) hash[i] = combine(contexts[i], static_cast<uint32_t>(i + 1) * 0x01000193u);
     }
 
@@ -162,6 +178,7 @@ private:
         tag_ = stack_[depth_ % stack_.size()];
     }
 
+    bool text_content_;
     std::array<uint32_t, 256> follow1_{};
     mixing::LargeArray<uint32_t> follow2_, follow3_;
     std::array<uint32_t, 10> order_{};

@@ -1,18 +1,190 @@
-// The wide context-mixing coder for bytes (level `max` of the `bytes` codec): 28 contexts, their
-// predictions joined by a gated linear network that learns online.
+// The model of level `max`: 28 contexts, their predictions joined by a gated linear network that learns online. For any kernel
+// (mixing/kernels.h).
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <vector>
+#include <algorithm>
+#include <array>
+
+#include "mixing/context_set.h"
+#include "mixing/hashed_slots.h"
+#include "mixing/match_model.h"
+#include "mixing/mixer.h"
+#include "mixing/past.h"
+#include "mixing/probability.h"
+#include "mixing/run_set.h"
+#include "mixing/sse_map.h"
+#include "text/text_state.h"
 
 namespace laconic::text {
 
-// Codes data[0, size) as a stream of profile D. The bytes depend on the data alone.
-std::vector<uint8_t> encode_wide(const uint8_t *data, size_t size);
+namespace wide {
 
-// Fills out[0, size); CorruptData unless `stream` is exactly such a stream.
-void decode_wide(std::span<const uint8_t> stream, uint8_t *out, size_t size);
+using namespace mixing;
+
+constexpr size_t kContexts = 28;
+constexpr size_t kOrders = 8;                          // the first of them, orders 1 to 9
+constexpr size_t kOrder2 = 1, kOrder4 = 3, kWord = 8;  // places of contexts (text_state.h)
+constexpr size_t kMatches = 3;
+// Lanes: the contexts at a slow and at a fast rate, their runs, order 1 at two rates, order 0, the matches.
+constexpr size_t kRunLane = 2 * kContexts, kOrder1 = 3 * kContexts, kMatch = kOrder1 + 3;
+constexpr size_t kLanes = 96;
+constexpr size_t kInputs = 2 * kLanes;
+static_assert(kMatch + kMatches <= kLanes);
+
+// Tuned on the first 200,000 bytes of enwik8 and on alice29.txt (docs/notes/mixing.md).
+constexpr int16_t kFirstWeight = kWeightOne * 2 / 64;
+constexpr int32_t kFinalRate = 100;
+constexpr unsigned kSseBits = 14;
+
+template <class Kernel>
+class WideModel {
+public:
+    // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
+    WideModel(size_t capacity, unsigned bits, Content content)
+        : past_(capacity),
+          slots_(bits),
+          order1_(size_t{1} << 16),
+          fast1_(size_t{1} << 16),
+          matches_{MatchModel(24, bits - 1), MatchModel(11, bits - 1), MatchModel(5, bits - 1)},
+          mixers_({16 * 16, 256 * 8, 8 * 256, 512, 256, 4096, 2048, 2048, 4096, 2048, 2048, 2048, 256, 2048, 2048, 2048},
+                  {16 * 256, 256 * 8, 8 * 256, 16 * 8}, kFirstWeight, kLanes),
+          text_(content),
+          sse_order0_(256 * 16),
+          sse_order2_(size_t{1} << kSseBits),
+          sse_word_(size_t{1} << kSseBits) {
+        std::fill_n(order1_.data(), order1_.size(), kUndecided);
+        std::fill_n(fast1_.data(), fast1_.size(), kUndecided);
+        order0_.fill(kUndecided);
+        words_.fill(kUndecided);
+        limits_.fill(1023);
+        std::fill_n(limits_.begin() + kContexts, kContexts, 127);
+        limits_[kOrder1 + 1] = 30;
+        limits_[kOrder1 + 2] = 255;
+        begin_byte();
+    }
+
+    // P(next bit = 1), 1 .. 65535.
+    int predict() {
+        sse_order2_.prefetch(sse_place(text_.order(2)));
+        sse_word_.prefetch(sse_place(text_.order(3)));
+        contexts_.choose(words_.data(), node_);
+        runs_.choose(words_.data() + kRunLane, partial_, bits_);
+        const size_t i1 = last_ << 8 | partial_;
+        words_[kOrder1] = order1_[i1];
+        words_[kOrder1 + 1] = fast1_[i1];
+        words_[kOrder1 + 2] = order0_[partial_];
+        for (size_t m = 0; m < kMatches; ++m) words_[kMatch + m] = matches_[m].choose(partial_, bits_);
+        Kernel::template logits<kLanes>(words_.data(), mixers_.inputs());
+        const size_t known = contexts_.known(kOrders);
+        size_t strength = 0;
+        for (const MatchModel &m : matches_) strength = std::max(strength, m.strength());
+        const auto bits = static_cast<size_t>(bits_);
+        mixers_.select(0, strength * 16 + known);
+        mixers_.select(1, last_ * 8 + bits);
+        mixers_.select(2, word_class_ * 256 + partial_);
+        mixers_.select(3, expected_);
+        mixers_.select(4, past_.back(2));
+        mixers_.select(5, (text_.classes & 511) * 8 + bits);
+        mixers_.select(6, std::min<size_t>(text_.column, 255) * 8 + bits);
+        mixers_.select(7, text_.tag_depth() * 256 + partial_);
+        mixers_.select(8, text_.classes & 07777);
+        mixers_.select(9, past_.back(3) * 8 + bits);
+        mixers_.select(10, (text_.order(2) >> 9) % 2048);
+        mixers_.select(11, text_.word_hash() % 2048);
+        mixers_.select(12, std::min<size_t>(text_.word_length(), 15) * 8 + bits + 128 * (strength ? 1 : 0));
+        mixers_.select(13, contexts_.state(kOrder4) * 8 + bits);
+        mixers_.select(14, contexts_.state(kWord) * 8 + bits);
+        mixers_.select(15, contexts_.state(kOrder2) * 8 + bits);
+        mixers_.select_final(0, known * 256 + partial_);
+        mixers_.select_final(1, last_ * 8 + bits);
+        mixers_.select_final(2, word_class_ * 256 + partial_);
+        mixers_.select_final(3, strength * 8 + bits);
+        const int logit = mixers_.mix();
+        const int p = probability_of(logit);
+        const int a = sse_order0_.refine(logit, word_class_ * 256 + partial_);
+        const int b = sse_order2_.refine(logit, sse_place(text_.order(2)));
+        const int c = sse_word_.refine(logit, sse_place(text_.order(3)));
+        return std::clamp((p + a + b + c + 2) >> 2, 1, 65535);
+    }
+
+    void update(int bit) {
+        mixers_.train(bit, rate_, kFinalRate);
+        sse_order0_.update(bit, 6);
+        sse_order2_.update(bit, 6);
+        sse_word_.update(bit, 6);
+        Kernel::template adapt<kLanes>(words_.data(), limits_.data(), bit);
+        contexts_.update(words_.data(), bit, node_);
+        runs_.update(words_.data() + kRunLane);
+        const size_t i1 = last_ << 8 | partial_;
+        order1_[i1] = words_[kOrder1];
+        fast1_[i1] = words_[kOrder1 + 1];
+        order0_[partial_] = words_[kOrder1 + 2];
+        for (size_t m = 0; m < kMatches; ++m) matches_[m].update(words_[kMatch + m], bit);
+        partial_ = partial_ << 1 | static_cast<unsigned>(bit);
+        node_ = node_ << 1 | static_cast<unsigned>(bit);
+        ++bits_;
+        if (bits_ == 4) {
+            node_ = 1;
+            for (size_t c = 0; c < kContexts; ++c) slots_.prefetch(second(c));
+            for (MatchModel &m : matches_) m.half_byte(past_);
+            for (size_t c = 0; c < kContexts; ++c) contexts_.select(c, slots_.find(second(c)).histories);
+        } else if (bits_ == 8) {
+            const auto byte = static_cast<uint8_t>(partial_);
+            past_.append(byte);
+            runs_.end_byte(byte);
+            for (MatchModel &m : matches_) m.next_byte(past_);
+            text_.add(past_);
+            begin_byte();
+        }
+    }
+
+    // After the model was copied: what was chosen in the original's tables is chosen again.
+    void resume() { begin_byte(); }
+
+    uint8_t byte() const { return static_cast<uint8_t>(past_.back(1)); }
+
+private:
+    uint32_t second(size_t c) const { return (hash_[c] + partial_) * 0x3D4D51CBu; }
+    size_t sse_place(uint32_t hash) const { return ((hash >> 12) + partial_ * 0x9E35u) & ((1u << kSseBits) - 1); }
+
+    void begin_byte() {
+        partial_ = node_ = 1;
+        bits_ = 0;
+        last_ = past_.back(1);
+        text_.contexts(past_, hash_);
+        for (size_t c = 0; c < kContexts; ++c) slots_.prefetch(hash_[c]);
+        word_class_ = text_.word_class(past_);
+        unsigned expected = 0;
+        for (const MatchModel &m : matches_)
+            if (expected == 0) expected = m.expected_byte();
+        expected_ = expected != 0 ? expected : 256 + past_.back(2);
+        rate_ = 4 + static_cast<int32_t>((140u << 14) / ((1u << 14) + past_.size()));
+        for (size_t c = 0; c < kContexts; ++c) {
+            const Slot slot = slots_.find(hash_[c]);
+            contexts_.select(c, slot.histories);
+            runs_.select(c, slot.run);
+        }
+    }
+
+    Past past_;
+    HashedSlots slots_;
+    ContextSet<kContexts, 2> contexts_;
+    RunSet<kContexts> runs_;
+    LargeArray<uint32_t> order1_, fast1_;
+    std::array<uint32_t, 256> order0_;
+    std::array<MatchModel, kMatches> matches_;
+    alignas(64) std::array<uint32_t, kLanes> words_, limits_;
+    MixerLayers<kInputs, 16, Kernel, 4> mixers_;
+    TextState text_;
+    SseMap sse_order0_, sse_order2_, sse_word_;
+    std::array<uint32_t, kContexts> hash_{};
+    uint32_t last_ = 0;
+    size_t word_class_ = 0, expected_ = 256;
+    unsigned partial_ = 1, node_ = 1;
+    int bits_ = 0;
+    int32_t rate_ = 0;
+};
+
+}  // namespace wide
 
 }  // namespace laconic::text

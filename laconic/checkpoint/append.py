@@ -7,8 +7,11 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+
+import numpy as np
 
 from laconic import registry
 from laconic.archive.reader import ArchiveReader
@@ -16,7 +19,7 @@ from laconic.checkpoint import optimizers
 from laconic.checkpoint.groups import Plan
 from laconic.checkpoint.manifest import Group, Manifest
 from laconic.checkpoint.snapshot import Snapshot
-from laconic.checkpoint.steps import StepInfo, find_steps, read_manifest
+from laconic.checkpoint.steps import StepInfo, find_steps, group_name, read_manifest
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
 from laconic.container.base import BaseFinder
@@ -32,11 +35,21 @@ from laconic.errors import CorruptDataError, TornArchiveWarning
 ReadBytes = Callable[[int, int], memoryview]  # (start, stop) in a group's stream
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A step as it was written: its manifest with its content hash, and the content hash of each group."""
+
+    info: StepInfo
+    manifest: Manifest
+    digest: bytes
+    groups: list[bytes]
+
+
 class Bases(Protocol):
     """Where the bytes of an earlier step come from."""
 
-    def group(self, step: int, number: int, size: int) -> ReadBytes | None:
-        """The bytes of group `number` of `step`; None if they are not here."""
+    def group(self, number: int, entry: Entry) -> ReadBytes | None:
+        """The bytes of group `number`, which are `entry` in the archive; None if they are not here."""
         ...
 
 
@@ -46,9 +59,9 @@ class ArchiveBases:
     def __init__(self, archive: ArchiveReader) -> None:
         self._archive = archive
 
-    def group(self, step: int, number: int, size: int) -> ReadBytes:
-        part, entry = self._archive._entry(f"{step}/{number}")
-        return lambda start, stop: memoryview(b"".join(self._archive._reader.blocks(part, entry, start, stop, jobs=1)))
+    def group(self, number: int, entry: Entry) -> ReadBytes:
+        part, found = self._archive._entry(entry.name)
+        return lambda start, stop: memoryview(b"".join(self._archive._reader.blocks(part, found, start, stop, jobs=1)))
 
 
 class Scratch:
@@ -56,35 +69,39 @@ class Scratch:
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
-        self._step: int | None = None
-        self._starts: list[tuple[int, int]] = []  # (offset, size) by group
+        self._places: list[tuple[int, int, bytes]] = []  # (offset, size, content hash) by group
 
-    def hold(self, snapshot: Snapshot) -> None:
-        """Keep this step instead of the one before."""
-        self._step, self._starts, at = None, [], 0
-        for data in snapshot.data:
-            view = memoryview(data)  # type: ignore[arg-type]
-            done = 0
-            while done < len(view):
-                done += os.pwrite(self._file.fileno(), view[done : done + (1 << 26)], at + done)
-            self._starts.append((at, len(view)))
-            at += len(view)
-        self._step = snapshot.manifest.step
+    def hold(self, snapshot: Snapshot, saved: Saved) -> None:
+        """Keep this step instead of the one before; or none, where the disk is full."""
+        self._places, places, at = [], [], 0
+        try:
+            for data, digest in zip(snapshot.data, saved.groups, strict=True):
+                view = memoryview(data)  # type: ignore[arg-type]
+                done = 0
+                while done < len(view):
+                    done += os.pwrite(self._file.fileno(), view[done : done + (1 << 26)], at + done)
+                places.append((at, len(view), digest))
+                at += len(view)
+        except OSError:
+            self._file.truncate(0)
+            return
+        self._places = places
 
-    def group(self, step: int, number: int, size: int) -> ReadBytes | None:
-        if step != self._step or number >= len(self._starts) or self._starts[number][1] != size:
+    def group(self, number: int, entry: Entry) -> ReadBytes | None:
+        """None unless this is what the archive holds: another writer may have written the step again."""
+        if number >= len(self._places) or self._places[number][1:] != (entry.size, entry.hash):
             return None
-        offset = self._starts[number][0]
+        offset = self._places[number][0]
 
         def read(start: int, stop: int) -> memoryview:
-            buffer = bytearray(stop - start)
+            buffer = memoryview(np.empty(stop - start, np.uint8))  # type: ignore[arg-type]
             done = 0
             while done < len(buffer):
-                n = os.preadv(self._file.fileno(), [memoryview(buffer)[done:]], offset + start + done)
+                n = os.preadv(self._file.fileno(), [buffer[done:]], offset + start + done)
                 if n == 0:
                     raise OSError("the scratch file of a checkpoint stream became shorter")
                 done += n
-            return memoryview(buffer)
+            return buffer
 
         return read
 
@@ -136,17 +153,16 @@ class Stream:
             self._file.truncate(end)
             os.fsync(self._file.fileno())
 
-    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], past: Manifest | None) -> StepInfo:
-        """Write `snapshot` as the last step. `past`: the manifest of the step before, where it is remembered."""
+    def append(self, snapshot: Snapshot, *, key_every: int, level: str, jobs: int, bases: list[Bases], last: Saved | None) -> Saved:
+        """Write `snapshot` as the last step. `last`: the step that was written before, where it is remembered."""
         manifest = snapshot.manifest
         base = self._base_for(manifest.step, key_every)
-        if base is not None and (past is None or past.step != base.step):
-            assert self.archive is not None
-            past = read_manifest(self.archive, base.step)
+        past = self._manifest_of(base.step, last) if base is not None else None
         info = StepInfo(manifest.step, base.step if base else None, base.chain + 1 if base else 0, snapshot.size, len(self.steps))
         found: dict[str, _Base] = {}
+        groups: list[bytes] = []
         codec = registry.get("checkpoint")
-        with self._part(manifest, info, _Found(found), jobs) as writer:
+        with self._part(manifest, info, _Found(found), jobs) as (writer, digest):
             sources = self._bases(manifest, past, base, bases)
             for number, (plan, data, source) in enumerate(zip(snapshot.plans, snapshot.data, sources, strict=True)):
                 name = f"{manifest.step}/{number}"
@@ -154,30 +170,36 @@ class Stream:
                     found[name] = source
                 step = _step(plan, data, source, manifest.settings, past) if source is not None and past is not None else lay.Step()
                 entry = Entry(name, "bytes", "checkpoint")
-                writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level)
-        return info
+                groups.append(writer.add_stream(entry, BufferSource(data), _pieces(plan.group, step), codec, level).hash)
+        return Saved(info, manifest, digest, groups)
+
+    def _manifest_of(self, step: int, last: Saved | None) -> Manifest:
+        assert self.archive is not None
+        if last is not None and last.info.step == step and last.digest == self.archive.entry(str(step)).hash:
+            return last.manifest
+        return read_manifest(self.archive, step)
 
     def copy(self, source: ArchiveReader, info: StepInfo, manifest: Manifest) -> None:
         """Take over a step of another archive, frame by frame as they were coded; what it is coded against must be here."""
-        with self._part(manifest, info, None, 1) as writer:
+        with self._part(manifest, info, None, 1) as (writer, _):
             for number in range(len(manifest.groups)):
-                part, entry = source._entry(f"{manifest.step}/{number}")
+                part, entry = source._entry(group_name(source, manifest, number))
                 stream = source._reader.check_extent(part, entry)
                 frames = (source._reader.frame(stream, i) for i in range(len(stream.offsets))) if stream is not None else iter(())
                 writer.add_coded(entry, frames)
 
     @contextmanager
-    def _part(self, manifest: Manifest, info: StepInfo, find_base: BaseFinder | None, jobs: int) -> Iterator[Writer]:
-        """A part that begins with a step's manifest, and ends with its index when all else was written."""
+    def _part(self, manifest: Manifest, info: StepInfo, find_base: BaseFinder | None, jobs: int) -> Iterator[tuple[Writer, bytes]]:
+        """A part that begins with a step's manifest (whose hash is given), and ends with its index when all else was written."""
         parts = self.archive._reader.parts if self.archive is not None else []
         sink = FileSink(self._file, self._file.seek(0, os.SEEK_END), readable=True)
         writer = Writer(sink, registry.get, jobs=jobs, previous=list(parts), find_base=find_base)
         try:
             raw = manifest.pack()
-            writer.add_stream(
+            entry = writer.add_stream(
                 Entry(str(manifest.step), meta=info.meta()), BufferSource(raw), (Piece(len(raw)),), registry.get("bytes"), "default"
             )
-            yield writer
+            yield writer, entry.hash
             writer.close()
         except BaseException:
             writer.stop()
@@ -201,8 +223,8 @@ class Stream:
             if number is None or group.size == 0:
                 yield None
                 continue
-            entry = self.archive.entry(f"{base.step}/{number}")
-            reads = (source.group(base.step, number, group.size) for source in (*bases, ArchiveBases(self.archive)))
+            entry = self.archive.entry(group_name(self.archive, past, number))
+            reads = (source.group(number, entry) for source in (*bases, ArchiveBases(self.archive)))
             read = next(found for found in reads if found is not None)
             yield _Base(entry.hash, entry.size, read)
 

@@ -225,8 +225,10 @@ def _give(planner: LoadPlanner, item: ReadItem, array: Any) -> None:
 
 
 def _key(index: MetadataIndex) -> str:
-    offset = "" if index.offset is None else "@" + ",".join(map(str, index.offset))
-    return objects.escape_key(f"{index.fqn}{offset}")
+    """`name@offset`, or the name alone, which another may not be taken for: what is no offset follows a name that has an @."""
+    if index.offset is not None:
+        return objects.escape_key(f"{index.fqn}@{','.join(map(str, index.offset))}")
+    return objects.escape_key(f"{index.fqn}@-" if "@" in index.fqn else index.fqn)
 
 
 def _metadata_path(folder: Path, rank: int | None) -> Path:

@@ -50,7 +50,7 @@ def make(paths: list[str], arrays: list[ArraySpec], raws: list[Any], found: Foun
     taken: set[int] = set()
     rows: list[tuple[tuple[Any, ...], list[tuple[int, int]]]] = []  # (what rows of one group share, [(role, array)])
     moments = {path for slots in found.slots for path in slots.arrays.values()}
-    roots = {slots.settings[0] for slots in found.slots}
+    roots = {slots.settings[0] for slots in found.slots if slots.settings in found.settings}
     weights = [i for i, path in enumerate(paths) if path not in moments and not _below(path, roots)]
     search = _Search(paths, arrays, weights, names)
     for slots in found.slots:

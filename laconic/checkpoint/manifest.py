@@ -11,6 +11,9 @@ from typing import Any
 import cbor2
 
 from laconic.checkpoint.tree import Node, paths
+from laconic.codecs.checkpoint import layout as lay
+from laconic.container import format as f
+from laconic.container.cbor import load_plain
 from laconic.errors import CorruptDataError, UnsupportedError
 
 VERSION = 1
@@ -111,16 +114,11 @@ class Manifest:
 def parse(data: bytes) -> Manifest:
     """The manifest in `data`; CorruptDataError if it is none."""
     try:
-        found = cbor2.loads(data)
+        found = load_plain(data, "the manifest", max_depth=2 * f.MAX_NESTING + 8, big_integers=True)
         if found["version"] > VERSION:
             raise UnsupportedError(f"a manifest of version {found['version']} - install a newer laconic")
         arrays = [ArraySpec(_text(a[0]), _text(a[1]), tuple(map(_count, a[2]))) for a in found["arrays"]]
-        groups = [
-            Group(
-                tuple(MemberSpec(*map(int, m)) for m in g[0]), tuple(map(_count, g[1])), tuple(tuple(map(_count, row)) for row in g[2])
-            )
-            for g in found["groups"]
-        ]  # fmt: skip
+        groups = [Group(_members(g[0]), tuple(map(_count, g[1])), tuple(tuple(map(_count, row)) for row in g[2])) for g in found["groups"]]
         settings = {(_text(path), _count(number)): _values(values) for path, number, values in found["settings"]}
         manifest = Manifest(_count(found["step"]), found["tree"], arrays, groups, settings)
         used = [i for group in groups for row in group.arrays for i in row]
@@ -129,14 +127,21 @@ def parse(data: bytes) -> Manifest:
         for group in groups:
             if any(len(row) != len(group.members) for row in group.arrays) or len(group.arrays) != len(group.counts):
                 raise ValueError("a group of uneven parts")
-            if any(m.width not in (1, 2, 4, 8) for m in group.members):
-                raise ValueError("elements of no width")
         manifest.paths()
-    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, EOFError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         if isinstance(error, CorruptDataError):
             raise
         raise CorruptDataError(f"the manifest is damaged ({error})") from error
     return manifest
+
+
+def _members(rows: Any) -> tuple[MemberSpec, ...]:
+    """Those that the codec takes: what is written anew (by pruning) has to be what it was."""
+    members = tuple(MemberSpec(*row) for row in rows)
+    parsed = lay.parse(lay.pack([(m.role, m.element, m.floats) for m in members])).members
+    if any(type(m.width) is not int or m.width != found.width for m, found in zip(members, parsed, strict=True)):
+        raise ValueError("elements of another width")
+    return members
 
 
 def _values(settings: Any) -> dict[str, Any]:

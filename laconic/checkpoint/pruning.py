@@ -14,11 +14,10 @@ from laconic.checkpoint.append import Stream
 from laconic.checkpoint.groups import Plan
 from laconic.checkpoint.manifest import Manifest
 from laconic.checkpoint.snapshot import Snapshot
-from laconic.checkpoint.steps import StepInfo, read_manifest
+from laconic.checkpoint.steps import StepInfo, group_name, prove, read_manifest
 from laconic.checkpoint.writer import KEY_EVERY
 from laconic.container import format as f
 from laconic.durable import open_temporary, sync_folder
-from laconic.errors import CorruptDataError
 
 
 def select(steps: Collection[int], *, last: int | None = None, every: int | None = None, keep: Collection[int] = ()) -> list[int]:
@@ -100,7 +99,7 @@ def _move(source: ArchiveReader, info: StepInfo, target: Path, key_every: int, l
             stream.copy(source, moved, manifest)
         else:
             snapshot = Snapshot(manifest, [Plan(group, None) for group in manifest.groups], _Groups(source, manifest))
-            stream.append(snapshot, key_every=key_every, level=level, jobs=jobs, bases=[], past=None)
+            stream.append(snapshot, key_every=key_every, level=level, jobs=jobs, bases=[], last=None)
     finally:
         stream.close()
 
@@ -109,7 +108,7 @@ def _can_copy(source: ArchiveReader, manifest: Manifest, target: ArchiveReader |
     """Whether all that the step's frames are coded against is in `target`, and no frame is a copy of one elsewhere."""
     there = {entry.hash for part in target._reader.parts for entry in part.entries} if target is not None else set()
     for number in range(len(manifest.groups)):
-        part, entry = source._entry(f"{manifest.step}/{number}")
+        part, entry = source._entry(group_name(source, manifest, number))
         stream = source._reader.check_extent(part, entry)
         if stream is None:
             continue
@@ -131,13 +130,10 @@ class _Groups:
 
     def __iter__(self) -> Iterator[Any]:
         for number, group in enumerate(self._manifest.groups):
-            data = np.empty(group.size, np.uint8)
-            at = 0
-            for block in self._source.blocks(f"{self._manifest.step}/{number}"):
-                if at + len(block) > len(data):
-                    break
+            name = group_name(self._source, self._manifest, number)
+            prove(self._source, name)
+            data, at = np.empty(group.size, np.uint8), 0
+            for block in self._source.blocks(name):
                 data[at : at + len(block)] = np.frombuffer(block, np.uint8)
                 at += len(block)
-            if at != len(data):
-                raise CorruptDataError(f"step {self._manifest.step}: its group {number} has another size than its manifest says")
             yield data

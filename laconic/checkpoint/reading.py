@@ -16,7 +16,7 @@ from laconic.archive.checks import available_jobs
 from laconic.archive.reader import ArchiveReader, open_reader
 from laconic.checkpoint.manifest import Group, Manifest
 from laconic.checkpoint.snapshot import copy
-from laconic.checkpoint.steps import StepInfo, choose, find_steps, read_manifest
+from laconic.checkpoint.steps import StepInfo, choose, find_steps, group_name, prove, read_manifest
 from laconic.checkpoint.tree import build
 from laconic.codecs.checkpoint import layout as lay
 from laconic.container import format as f
@@ -63,7 +63,8 @@ class CheckpointReader:
 
     def stored_bytes(self, step: int) -> int:
         """Bytes of the step's frames in the archive, without those of its base."""
-        names = [str(step), *(f"{step}/{number}" for number in range(len(self.manifest(step).groups)))]
+        manifest = self.manifest(step)
+        names = [str(step), *(group_name(self._archive, manifest, number) for number in range(len(manifest.groups)))]
         found = (self._archive._entry(name) for name in names)
         return sum(sum(part.streams[entry.stream].lengths) for part, entry in found if entry.size)
 
@@ -75,7 +76,7 @@ class CheckpointReader:
         manifest, paths = self.manifest(step), self.manifest(step).paths()
         rows = []
         for number, group in enumerate(manifest.groups):
-            info = self._archive.info(f"{step}/{number}")
+            info = self._archive.info(group_name(self._archive, manifest, number))
             rows.append(
                 {
                     "arrays": [paths[i] for row in group.arrays for i in row],
@@ -115,7 +116,7 @@ class CheckpointReader:
         for number, group in enumerate(manifest.groups):
             if not any(i in wanted for row in group.arrays for i in row):
                 continue
-            self._check(manifest, number, group)
+            prove(self._archive, group_name(self._archive, manifest, number))
             for count, row in zip(group.counts, group.arrays, strict=True):
                 for member, i in zip(group.members, row, strict=True):
                     if i in wanted:
@@ -143,13 +144,6 @@ class CheckpointReader:
                 for _ in pool.map(decode, tasks):
                     pass
         return {i: self._array(manifest, i, raw, as_numpy) for i, raw in raws.items()}
-
-    def _check(self, manifest: Manifest, number: int, group: Group) -> None:
-        name = f"{manifest.step}/{number}"
-        if name not in self._archive:
-            raise CorruptDataError(f"step {manifest.step}: its group {number} is missing")
-        if self._archive.entry(name).size != group.size:
-            raise CorruptDataError(f"step {manifest.step}: its group {number} has another size than its manifest says")
 
     def _array(self, manifest: Manifest, number: int, raw: Any, as_numpy: bool) -> Any:
         spec = manifest.arrays[number]

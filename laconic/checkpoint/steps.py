@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from laconic.archive.reader import ArchiveReader
 from laconic.checkpoint import manifest
+from laconic.container.reader import EARNED, EARNED_RATIO
 from laconic.errors import CorruptDataError, LaconicError, UnsupportedError
 
 META_VERSION = 1
@@ -65,6 +66,28 @@ def choose(steps: dict[int, StepInfo], step: int | None, where: str) -> StepInfo
 def read_manifest(archive: ArchiveReader, step: int) -> manifest.Manifest:
     """What step `step` holds. Errors name the step."""
     try:
-        return manifest.parse(bytes(archive.read(str(step))))
+        found = manifest.parse(bytes(archive.read(str(step))))
     except LaconicError as error:
         raise type(error)(f"step {step}: {error}") from error
+    if found.step != step:
+        raise CorruptDataError(f"step {step}: its manifest is that of step {found.step}")
+    return found
+
+
+def group_name(archive: ArchiveReader, found: manifest.Manifest, number: int) -> str:
+    """The entry of group `number` of a step; CorruptDataError unless it is there and as large as the manifest says."""
+    name = f"{found.step}/{number}"
+    if name not in archive:
+        raise CorruptDataError(f"step {found.step}: its group {number} is missing")
+    if archive.entry(name).size != found.groups[number].size:
+        raise CorruptDataError(f"step {found.step}: its group {number} has another size than its manifest says")
+    return name
+
+
+def prove(archive: ArchiveReader, name: str) -> None:
+    """Decode an entry, a frame at a time, if it claims far more than its stored bytes make plausible: before memory is made for it."""
+    part, entry = archive._entry(name)
+    stream = archive._reader.check_extent(part, entry)
+    if stream is not None and entry.size > EARNED and entry.size > EARNED_RATIO * sum(stream.lengths):
+        for _ in archive._reader.blocks(part, entry, jobs=1):
+            pass

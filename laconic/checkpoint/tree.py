@@ -100,7 +100,8 @@ def _identity(obj: Any) -> Any:
     if hasattr(obj, "data_ptr") and hasattr(obj, "stride") and getattr(obj, "layout", None) is not None:
         try:
             if obj.numel() and obj.data_ptr():
-                return ("torch", str(obj.device), obj.data_ptr(), str(obj.dtype), tuple(obj.shape), tuple(obj.stride()))
+                view = (obj.is_conj(), obj.is_neg())  # lazy: the same memory stands for other values
+                return ("torch", str(obj.device), obj.data_ptr(), str(obj.dtype), tuple(obj.shape), tuple(obj.stride()), view)
         except (RuntimeError, NotImplementedError):  # tensors without storage are refused when their elements are asked for
             pass
     return ("id", id(obj))

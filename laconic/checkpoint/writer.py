@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from laconic.archive.checks import check_level
-from laconic.checkpoint.append import Scratch, Stream
-from laconic.checkpoint.manifest import Manifest
+from laconic.checkpoint.append import Saved, Scratch, Stream
 from laconic.checkpoint.snapshot import Buffers, Snapshot, take
 from laconic.checkpoint.steps import StepInfo
 
@@ -53,7 +52,7 @@ class CheckpointWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="laconic-save", initializer=_be_nice) if background else None
         self._pending: Future[StepInfo] | None = None
         self.buffers = Buffers()  # of snapshots
-        self._past: Manifest | None = None
+        self._saved: Saved | None = None
         self.last: StepInfo | None = None  # the step that was written last, once it was
 
     def save(self, state: Any, step: int) -> None:
@@ -80,15 +79,15 @@ class CheckpointWriter:
             stream = Stream(self._path)
             try:
                 bases = [self._scratch] if self._scratch is not None else []
-                info = stream.append(
-                    snapshot, key_every=self._key_every, level=self._level, jobs=self._jobs, bases=list(bases), past=self._past
+                saved = stream.append(
+                    snapshot, key_every=self._key_every, level=self._level, jobs=self._jobs, bases=list(bases), last=self._saved
                 )
             finally:
                 stream.close()
-            if self._scratch is not None:
-                self._scratch.hold(snapshot)
-            self._past = snapshot.manifest
-            return info
+            self._saved = saved
+            if self._scratch is not None and saved.info.chain + 1 < self._key_every:  # else the next one is a key step
+                self._scratch.hold(snapshot, saved)
+            return saved.info
         finally:
             self.buffers.give_back(snapshot)
 

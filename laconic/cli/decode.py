@@ -67,7 +67,9 @@ def run_decode(
         if os.path.isdir(archive):
             raise Failed(f"{archive}: is a folder, not an archive")
     import laconic
+    from laconic import _core
 
+    _core.keep_freed_memory()
     with laconic.open(source, base=bases(base), jobs=jobs) as opened:
         chosen = _choose(opened, entries, quiet)
         total = sum(opened.entry(name).size for name in chosen)

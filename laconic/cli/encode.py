@@ -50,9 +50,10 @@ def run_encode(
     inputs: tuple[str, ...], output: str | None, *, kind: str | None, level: str, base: tuple[Path, ...], jobs: int | None, keep: bool,
     force: bool, quiet: bool, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    from laconic import registry
+    from laconic import _core, registry
     from laconic.files import Item, add_item, walk
 
+    _core.keep_freed_memory()
     if kind is not None:
         registry.get(kind)
     from_stdin = inputs == ("-",)

@@ -6,7 +6,6 @@ entries parses in a few milliseconds because an `Entry` object is made only for 
 
 from __future__ import annotations
 
-import io
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import cbor2
 
 from laconic.container import format as f
+from laconic.container.cbor import load_plain
 from laconic.container.varint import Cursor, put_uvarint
 from laconic.errors import CorruptDataError
 
@@ -122,42 +122,9 @@ def pack_meta(meta: dict[str, Any], name: str) -> bytes:
     return data
 
 
-def _no_tag(_decoder: Any, tag: Any = None) -> Any:
-    raise CorruptDataError("metadata holds a CBOR tag")
-
-
-# Tags would let a file ask for regular expressions, big decimals or shared references; metadata has no use for any of them.
-_REFUSED_TAGS = {number: _no_tag for number in (*range(64), 100, 256, 258, 260, 261, 1004, 43000, 55799)}
-
-
 def parse_meta(data: bytes | memoryview, what: str) -> dict[str, Any]:
     """Metadata: a CBOR map with text keys; values are integers, floats, text, bytes, booleans, null, and arrays and maps of these."""
-    if not len(data):
-        return {}
-    try:
-        file = io.BytesIO(data)
-        meta = cbor2.load(
-            file, max_depth=16, allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=True,
-            semantic_decoders=_REFUSED_TAGS, tag_hook=_no_tag,
-        )  # fmt: skip
-    except CorruptDataError as error:
-        raise CorruptDataError(f"{what}: {error}") from None
-    except (cbor2.CBORDecodeError, ValueError, RecursionError, OverflowError) as error:
-        raise CorruptDataError(f"{what}: the metadata is not CBOR ({error})") from error
-    if file.tell() != len(data):
-        raise CorruptDataError(f"{what}: the metadata has {len(data) - file.tell()} bytes too many")
-    if not isinstance(meta, dict) or not _is_plain(meta):
-        raise CorruptDataError(f"{what}: the metadata is not a map with text keys and plain values")
-    return meta
-
-
-def _is_plain(value: Any) -> bool:
-    """Not so: maps with keys of bytes, `undefined` and the other simple values of CBOR."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or type(value) in (bool, int, float, str, bytes)
+    return load_plain(data, what) if len(data) else {}
 
 
 def pack_signature(out: bytearray, entry: Entry) -> None:

@@ -1,6 +1,6 @@
 """One process of a distributed job: `python dcp_worker.py FOLDER RANK WORLD ACTION...`; the tests start several.
 
-Actions, in order: `save:STEP[:async|:stock]`, `load:STEP[:stock]` (compares with what step STEP was).
+Actions, in order: `save:STEP[:async|:stock]`, `load:STEP[:stock]` (compares with what step STEP was); `fsdp:STEPS`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,39 @@ def whole(state: Any) -> Any:
     return state.full_tensor() if isinstance(state, DTensor) else state
 
 
+def train_sharded(folder: Path, mesh: Any, steps: int) -> None:
+    """A model under fully_shard (FSDP2), saved each step as torch's own state dicts, and loaded into a fresh one."""
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+    from torch.distributed.fsdp import fully_shard
+
+    from laconic.checkpoint.dcp import LacStorageReader, LacStorageWriter
+
+    def make() -> tuple[Any, Any]:
+        model = torch.nn.Sequential(torch.nn.Linear(300, 401), torch.nn.Tanh(), torch.nn.Linear(401, 300))
+        fully_shard(model, mesh=mesh)
+        return model, torch.optim.AdamW(model.parameters(), lr=LR, betas=BETAS, eps=EPS, weight_decay=DECAY)
+
+    torch.manual_seed(3)
+    model, optimizer = make()
+    writer, kept = LacStorageWriter(folder / "fsdp"), []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(16, 300)).square().mean().backward()
+        optimizer.step()
+        weights, moments = get_state_dict(model, optimizer)
+        dcp.save({"model": weights, "optim": moments}, storage_writer=writer)
+        kept = [x.full_tensor().clone() for x in (*weights.values(), *(optimizer.state[p]["exp_avg_sq"] for p in model.parameters()))]
+    writer.close()
+    torch.manual_seed(4)
+    model, optimizer = make()
+    weights, moments = get_state_dict(model, optimizer)
+    state = {"model": weights, "optim": moments}
+    dcp.load(state, storage_reader=LacStorageReader(folder / "fsdp"))
+    set_state_dict(model, optimizer, model_state_dict=state["model"], optim_state_dict=state["optim"])
+    back = (*model.state_dict().values(), *(optimizer.state[p]["exp_avg_sq"] for p in model.parameters()))
+    assert all(torch.equal(a, b.full_tensor()) for a, b in zip(kept, back, strict=True))
+
+
 def main() -> None:
     folder, rank, world, *actions = sys.argv[1:]
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous-{world}-{hash(tuple(actions)) & 0 or len(actions)}",
@@ -72,6 +105,9 @@ def main() -> None:
     for action in actions:
         what, number, *how = action.split(":")
         step = int(number)
+        if what == "fsdp":
+            train_sharded(Path(folder), mesh, step)
+            continue
         state = sharded(run[step], mesh)
         if what == "save":
             if how == ["stock"]:

@@ -39,69 +39,65 @@ def some_bits(seed: int, n: int, fmt: int, kind: str) -> np.ndarray[Any, Any]:
     return abs(x).view(BITS[fmt]) if kind == "positive" else x.view(BITS[fmt])
 
 
-cases = st.tuples(st.integers(0, 99), st.sampled_from([0, 1, 7, 8, 9, 100, 4097]), st.sampled_from([BF16, FP16, FP32]))
-
-
-@given(cases, st.sampled_from(["any", "normal", "positive"]), st.sampled_from(["any", "near", "same"]), st.booleans())
-def test_residuals(case: tuple[int, int, int], kind: str, base: str, contexts: bool) -> None:
-    seed, n, fmt = case
-    actual = some_bits(seed, n, fmt, kind)
-    predicted = some_bits(seed + 1, n, fmt, "any") if base == "any" else actual.copy()
-    if base == "near":
-        predicted += np.random.default_rng(seed).integers(0, 9, n).astype(predicted.dtype)
-    chosen = _core.exponent_context(predicted.view(np.uint8), fmt) if contexts else None
-    payload = _core.encode_residual(actual.view(np.uint8), predicted.view(np.uint8), chosen, fmt)
+@given(st.integers(0, 99), st.sampled_from([0, 1, 31, 100, 4097]), st.sampled_from(["any", "normal", "positive"]))
+def test_fields(seed: int, n: int, kind: str) -> None:
+    actual = some_bits(seed, n, FP32, kind).view(np.uint8)
+    contexts = _core.exponent_context(some_bits(seed + 1, n, FP32, "normal").view(np.uint8))
     out = np.empty_like(actual)
-    _core.decode_residual(payload, predicted.view(np.uint8), chosen, fmt, out.view(np.uint8))
+    _core.decode_fields_by(_core.encode_fields_by(actual, contexts), contexts, out)
     assert (out == actual).all()
 
 
-@given(cases, st.sampled_from(["any", "normal", "positive"]), st.booleans())
-def test_fields(case: tuple[int, int, int], kind: str, contexts: bool) -> None:
-    seed, n, fmt = case
-    actual = some_bits(seed, n, fmt, kind)
-    chosen = _core.exponent_context(some_bits(seed + 1, n, fmt, "normal").view(np.uint8), fmt) if contexts else None
-    payload = _core.encode_split_floats(actual.view(np.uint8), chosen, fmt)
-    out = np.empty_like(actual)
-    _core.decode_split_floats(payload, chosen, fmt, out.view(np.uint8))
-    assert (out == actual).all()
+def test_contexts_are_worth_it() -> None:
+    """Values of two scales, told apart by the context."""
+    scale = np.random.default_rng(0).integers(0, 2, 1 << 16).astype(np.uint8)
+    x = (some_bits(1, 1 << 16, FP32, "normal").view(np.float32) * np.where(scale, 1e-3, 1).astype(np.float32)).view(np.uint8)
+    sizes = [len(_core.encode_fields_by(x, contexts)) for contexts in (scale, np.zeros_like(scale))]
+    assert sizes[0] < sizes[1] - 0.6 * len(scale) / 8
 
 
-def test_positive_values_pay_no_sign() -> None:
-    x = some_bits(1, 1 << 16, FP32, "positive")
-    signed = some_bits(1, 1 << 16, FP32, "normal")
-    assert (
-        len(_core.encode_split_floats(x.view(np.uint8), None, FP32))
-        < len(_core.encode_split_floats(signed.view(np.uint8), None, FP32)) - 8000
-    )
-
-
-@pytest.mark.parametrize("fmt", [BF16, FP16, FP32])
-def test_damaged_payloads(fmt: int) -> None:
+def test_damaged_fields() -> None:
     """Data or CorruptDataError, whatever bit is flipped or byte is missing."""
-    n = 50
-    actual, predicted = some_bits(1, n, fmt, "normal"), some_bits(2, n, fmt, "normal")
-    contexts = _core.exponent_context(predicted.view(np.uint8), fmt)
-    out = np.empty_like(actual).view(np.uint8)
+    actual, other = (some_bits(seed, 50, FP32, "normal").view(np.uint8) for seed in (1, 2))
+    contexts = _core.exponent_context(other)
+    out = np.empty_like(actual)
+    payload = _core.encode_fields_by(actual, contexts)
+    damaged = [payload[:k] for k in range(len(payload))] + [payload + b"\0"]
+    damaged += [payload[:k] + bytes((payload[k] ^ 1 << b,)) + payload[k + 1 :] for k in range(len(payload)) for b in range(8)]
+    for data in damaged:
+        try:
+            _core.decode_fields_by(data, contexts, out)
+        except CorruptDataError:
+            pass
 
-    def residual(data: bytes) -> None:
-        _core.decode_residual(data, predicted.view(np.uint8), contexts, fmt, out)
 
-    def fields(data: bytes) -> None:
-        _core.decode_split_floats(data, contexts, fmt, out)
+def test_ratios() -> None:
+    m = np.array([0, 1, 1e-4, -1e-4, 1e30, np.inf, 1e-40], np.float32)
+    v = np.array([1, 1, 1e-8, 1e-8, 1e-30, 1, 0], np.float32)
+    exponents = [x.view(np.uint32).astype(int) >> 23 & 255 for x in (m, v)]
+    want = np.clip(2 * exponents[0] - exponents[1] - 127, -31, 8) + 31
+    assert (_core.ratio_context(m.view(np.uint8), v.view(np.uint8)) == want).all()
+    assert (_core.exponent_context(m.view(np.uint8)) == exponents[0]).all()
 
-    payloads = {
-        residual: _core.encode_residual(actual.view(np.uint8), predicted.view(np.uint8), contexts, fmt),
-        fields: _core.encode_split_floats(actual.view(np.uint8), contexts, fmt),
-    }
-    for decode, payload in payloads.items():
-        damaged = [payload[:k] for k in range(len(payload))] + [payload + b"\0"]
-        damaged += [payload[:k] + bytes((payload[k] ^ 1 << b,)) + payload[k + 1 :] for k in range(len(payload)) for b in range(8)]
-        for data in damaged:
-            try:
-                decode(data)
-            except CorruptDataError:
-                pass
+
+def test_shares_are_found() -> None:
+    """Those that the parameters were moved by, whatever else there is among the elements."""
+    p, m0, v0 = replay_inputs()
+    m1, v1 = m0[::-1].copy(), v0[::-1].copy()
+    q = np.empty_like(p)
+    moments = [x.view(np.uint8) for x in (m0, v0, m1, v1)]
+    _core.replay_shares(p.view(np.uint8), *moments, -3e-4, 1e-4, q.view(np.uint8))
+    with np.errstate(all="ignore"):
+        eps = np.float32(1e-8)
+        want = p + (np.float32(-3e-4) * (m1 / (np.sqrt(v1) + eps)) + np.float32(1e-4) * (m0 / (np.sqrt(v0) + eps)))
+    number = ~np.isnan(want)
+    assert (q.view(np.uint32)[number] == want.view(np.uint32)[number]).all()
+    now, before = _core.fit_shares(p.view(np.uint8), q.view(np.uint8), *moments)
+    assert abs(now + 3e-4) < 1e-6
+    assert abs(before - 1e-4) < 1e-6
+    nothing = np.zeros(4096, np.uint8)
+    assert _core.fit_shares(*[nothing] * 6) == (0, 0)
+    assert _core.fit_shares(*[nothing[:0]] * 6) == (0, 0)
 
 
 @pytest.mark.parametrize("fmt", [BF16, FP16])
@@ -177,18 +173,29 @@ def test_every_instruction_set_computes_the_same() -> None:
             found.append(out.tobytes())
             _core.replay_sgd(p, v, m, (-0.1, 0.9, 1.0), order, out)
             found.append(out.tobytes())
-        found.append(_core.encode_residual(p, m, _core.exponent_context(m, FP32), FP32))
-        found.append(_core.encode_split_floats(m, _core.exponent_context(v, FP32), FP32))
+        _core.replay_shares(p, m, v, m, v, -3e-4, 1e-4, out)
+        found.append(out.tobytes())
+        _core.scale_fp32(p, 0.9, out)
+        found.append(out.tobytes())
+        _core.maximum_fp32(p, m, out)
+        found.append(out.tobytes())
+        found.append(repr(_core.fit_shares(p, m, m, v, p, v)).encode())
+        contexts = _core.ratio_context(m, v)
+        found.append(contexts.tobytes())
+        found.append(_core.encode_fields_by(m, contexts))
+        found.append(_core.encode_delta(p, m, 4, 1, False, contexts))
     assert all(found == results["scalar"] for found in results.values())
 
 
 def test_lengths_are_checked() -> None:
     x = np.zeros(40, np.uint8)
     for call in (
-        lambda: _core.encode_residual(x, x[:36], None, FP32),
-        lambda: _core.encode_residual(x, x, np.zeros(9, np.uint16), FP32),
-        lambda: _core.encode_residual(x[:39], x[:39], None, FP32),
-        lambda: _core.encode_split_floats(x, None, 3),
+        lambda: _core.encode_fields_by(x, x[:9]),
+        lambda: _core.decode_fields_by(b"", x[:9], x.copy()),
+        lambda: _core.exponent_context(x[:39]),
+        lambda: _core.ratio_context(x, x[:36]),
+        lambda: _core.fit_shares(x, x, x, x, x, x[:36]),
+        lambda: _core.replay_shares(x, x, x, x, x[:36], 0.0, 0.0, x.copy()),
         lambda: _core.replay_adam(x, x, x[:8], SCALARS, 0, x.copy()),
         lambda: _core.replay_adam(x, x, x, SCALARS, 3, x.copy()),
         lambda: _core.replay_adam(x, x, x, SCALARS[:6], 0, x.copy()),

@@ -5,11 +5,7 @@ A quick number of kills by default; `make test-large` (the marker `large`) takes
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
-import textwrap
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killing import Master
 from same import same
 
 import laconic
@@ -69,59 +66,11 @@ DISTRIBUTED = """
             dcp.save(tensors(states[step]["model"]), storage_writer=LacStorageWriter(folder + "/dcp", step=step), no_dist=True)
             reached(step)
 """
-MASTER = """
-    import signal, time, warnings
-    warnings.simplefilter("ignore")
-    for k, line in enumerate(sys.stdin):
-        child = os.fork()
-        if child == 0:
-            try:
-                work(k)
-            finally:
-                os._exit(0)
-        start = time.monotonic()
-        wait, pid = float(line), 0
-        while time.monotonic() < start + wait and not pid:
-            pid, _ = os.waitpid(child, os.WNOHANG)
-            time.sleep(min(0.0005, wait))
-        if not pid:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        print("finished" if pid else "killed", f"{time.monotonic() - start:.4f}", flush=True)
-"""
 
 
-class Master:
-    def __init__(self, work: str, folder: Path) -> None:
-        support = str(Path(__file__).parents[1] / "support")
-        text = f"folder = {str(folder)!r}\n" + textwrap.dedent(COMMON).format(support=support)
-        text += textwrap.dedent(work) + textwrap.dedent(MASTER)
-        self.ready, write = os.pipe()
-        os.set_blocking(self.ready, False)
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.dup2(write, 3),
-            close_fds=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        os.close(write)
-
-    def kill_after(self, seconds: float) -> tuple[bool, float]:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        print(seconds, file=self._child.stdin, flush=True)
-        answer, ran = self._child.stdout.readline().split()
-        return answer == "killed", float(ran)
-
-    def reached(self) -> list[int]:
-        try:
-            return [int(line) for line in os.read(self.ready, 1 << 16).split()]
-        except BlockingIOError:
-            return []
-
-    def close(self) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.close()
-        self._child.wait(30)
-        os.close(self.ready)
+def start(work: str, folder: Path) -> Master:
+    support = str(Path(__file__).parents[1] / "support")
+    return Master(f"folder = {str(folder)!r}\n", COMMON.format(support=support), work)
 
 
 def kill_often(master: Master, count: int, chance: random.Random) -> Iterator[int]:
@@ -171,11 +120,11 @@ kills = pytest.mark.parametrize("count", [QUICK, pytest.param(MANY, marks=pytest
 
 @kills
 def test_kill_save(count: int, tmp_path: Path) -> None:
-    expected, master, chance = states(), Master(SAVE, tmp_path), random.Random(1)
+    expected, master, chance = states(), start(SAVE, tmp_path), random.Random(1)
     path, complete = tmp_path / "run.lac", set[int]()
     try:
         for k in kill_often(master, count, chance):
-            complete |= set(master.reached())
+            complete |= {step for (step,) in master.reports()}
             there = check(path, expected, complete)
             if len(there) >= 34 or k % 25 == 24:
                 path.unlink(missing_ok=True)
@@ -193,7 +142,7 @@ def test_kill_prune(count: int, tmp_path: Path) -> None:
         for step in range(14):
             writer.save(expected[step], step)
     whole_archive = path.read_bytes()
-    master = Master(PRUNE, tmp_path)
+    master = start(PRUNE, tmp_path)
     try:
         for _ in kill_often(master, count, chance):
             there = check(path, expected, {12, 13})
@@ -212,11 +161,11 @@ def test_kill_distributed_save(count: int, tmp_path: Path) -> None:
 
     from laconic.checkpoint.dcp import LacStorageReader
 
-    expected, master, chance = states(), Master(DISTRIBUTED, tmp_path), random.Random(3)
+    expected, master, chance = states(), start(DISTRIBUTED, tmp_path), random.Random(3)
     complete = set[int]()
     try:
         for k in kill_often(master, count, chance):
-            complete |= set(master.reached())
+            complete |= {step for (step,) in master.reports()}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 there = LacStorageReader(tmp_path / "dcp").steps()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import struct
 import subprocess
@@ -387,3 +389,69 @@ def test_large_arrays_span_frames(path: Path) -> None:
         lc.save(states[-1], path, step=step)
     for step in (1, 2, 3):
         assert same(lc.load(path, step=step, jobs=3), states[step - 1])
+
+
+def test_a_step_that_another_writer_wrote_again(path: Path) -> None:
+    """What a writer remembers of the step before counts only while the archive holds the same."""
+    _, states = run_of(4)
+    _, others = run_of(4, seed=5)
+    with lc.CheckpointWriter(path, key_every=9) as writer:
+        writer.save(states[0], 1)
+        writer.wait()
+        lc.save(others[0], path, step=1)  # the same shapes, other bytes
+        writer.save(states[1], 2)
+        writer.wait()
+        lc.save({**others[1], "more": np.ones(9)}, path, step=2)  # another layout
+        writer.save(states[2], 3)
+    for step, state in ((1, others[0]), (2, {**others[1], "more": np.ones(9)}), (3, states[2])):
+        assert same(lc.load(path, step=step), state)
+
+
+def test_a_disk_without_room_for_the_scratch_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    _, states = run_of(3)
+    with lc.CheckpointWriter(path) as writer:
+        monkeypatch.setattr(os, "pwrite", full)
+        for step, state in enumerate(states):
+            writer.save(state, step)
+    for step, state in enumerate(states):
+        assert same(lc.load(path, step=step), state)
+
+
+def test_trees_as_jax_has_them(path: Path) -> None:
+    """Parameters and optax's moments as dicts of arrays: moments are found by their names, and are contexts for each other."""
+    run = AdamW({"dense/kernel": (300, 250), "dense/bias": (250,), "out/kernel": (250, 300)})
+    tree = {"dense": {"kernel": "dense/kernel", "bias": "dense/bias"}, "out": {"kernel": "out/kernel"}}
+
+    def grown(value: Any, leaf: Any) -> Any:
+        return {key: grown(child, leaf) for key, child in value.items()} if isinstance(value, dict) else leaf(value).copy()
+
+    states = []
+    for _ in range(3):
+        run.step()
+        moments = {key: grown(tree, lambda name, k=k: run.moments[name][k]) for k, key in enumerate(("mu", "nu"))}
+        opt_state = ({"count": np.int32(run.count), **moments}, {})
+        half = grown(tree, lambda name: run.weights[name].astype(ml_dtypes.bfloat16))
+        states.append({"params": grown(tree, run.weights.__getitem__), "opt": {"adam": opt_state[0], "rest": opt_state[1]}, "half": half})
+    save_all(path, states)
+    for i, state in enumerate(states):
+        assert same(lc.load(path, step=i + 1), state)
+    with lc.CheckpointReader(path) as reader:
+        rows = reader.describe(2)
+    large = [row for row in rows if "params/dense/kernel" in row["arrays"]]
+    assert large[0]["arrays"] == ["params/dense/kernel", "opt/adam/mu/dense/kernel", "opt/adam/nu/dense/kernel", "half/dense/kernel"]
+    assert all("weight shares of the direction" in method and "copy cast" in method for method in large[0]["methods"])
+
+
+def test_flat_shards(path: Path) -> None:
+    """One long vector a process, as FSDP's flat parameters: in frames, with its moments, replayed."""
+    run = AdamW({"_flat_param": (400_003,)})
+    states = []
+    for _ in range(2):
+        run.step()
+        states.append(run.state())
+    first, second = save_all(path, states)
+    assert second - first < 0.45 * first
+    assert same(lc.load(path, names=["model/_flat_param"])["model/_flat_param"], states[1]["model"]["_flat_param"])

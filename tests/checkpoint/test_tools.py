@@ -17,6 +17,7 @@ from same import same
 
 import laconic
 import laconic.checkpoint as lc
+from laconic.checkpoint import manifest
 from laconic.checkpoint.hooks import CheckpointHook
 
 SHAPES = {"layer.weight": (260, 300), "layer.bias": (260,)}
@@ -219,11 +220,18 @@ def test_the_example_resumes(tmp_path: Path) -> None:
     assert [info.step for info in lc.steps(tmp_path / "run.lac")] == [10, 20, 30, 40]
 
 
-def test_damaged_manifests(tmp_path: Path) -> None:
-    """Data or a LaconicError that names the step, whatever of a manifest is damaged (its checksums are made to fit)."""
-    import cbor2
+class Crafted(lc.CheckpointReader):
+    """Reads the archive with another manifest than its own, as if its checksums fitted."""
 
-    from laconic.checkpoint import manifest
+    crafted = b""
+
+    def manifest(self, step: int) -> Any:
+        return manifest.parse(self.crafted)
+
+
+def test_damaged_manifests(tmp_path: Path) -> None:
+    """Data or a LaconicError, whatever of a manifest is damaged, and never much time or memory."""
+    import cbor2
 
     training = AdamW({"w": (30,)})
     training.step()
@@ -231,15 +239,62 @@ def test_damaged_manifests(tmp_path: Path) -> None:
     with laconic.open(tmp_path / "run.lac") as archive:
         raw = archive["7"]
     chance = random.Random(1)
-    for _ in range(600):
-        data = bytearray(raw)
-        for _ in range(chance.randrange(1, 4)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        try:
-            manifest.parse(bytes(data))
-        except laconic.LaconicError:
+    with Crafted(tmp_path / "run.lac", jobs=1) as reader:
+        for k in range(600):
+            data = bytearray(raw)
+            for _ in range(chance.randrange(1, 4) if k else 0):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            reader.crafted = bytes(data)
+            try:
+                reader.names(7), reader.groups(7), reader.describe(7), reader.stored_bytes(7), reader.load(7)
+            except laconic.LaconicError:
+                assert k
+        good = cbor2.loads(raw)
+        members, counts, rows = good["groups"][0]
+        shared: list[Any] = ["v", None]
+        for _ in range(30):
+            shared = ["l", *[shared] * 99]
+        for change in ({"version": 2}, {"arrays": []}, {"groups": []}, {"tree": ["a", 99]}, {"tree": None}, {"step": -1}, {"settings": 3},
+                       {"groups": [[members, [1 << 61] * len(counts), rows]]}, {"groups": [[[], [1 << 61], [[]]], *good["groups"]]},
+                       {"groups": [[[[1e999, 0, 0, 4]], counts, rows]]}, {"groups": [[[[99, 0, 0, 4]], counts, rows]]},
+                       {"tree": shared}, {"step": cbor2.CBORTag(35, "(a+)+$")}):  # fmt: skip
+            reader.crafted = cbor2.dumps(good | change, value_sharing="tree" in change)
+            with pytest.raises(laconic.LaconicError):
+                reader.load(7)
+
+
+def test_states_as_deep_as_they_may_be(tmp_path: Path) -> None:
+    state: Any = {"n": 1 << 200}
+    for _ in range(63):
+        state = {"x": state}
+    lc.save(state, tmp_path / "run.lac", step=0)
+    assert same(lc.load(tmp_path / "run.lac"), state)
+    with pytest.raises(ValueError, match="nested too deep"):
+        lc.save({"x": state}, tmp_path / "run.lac", step=1)
+
+
+def test_a_pipe_has_no_steps_to_go_back_to(run: tuple[Path, dict[int, Any]]) -> None:
+    """Predicted steps need the archive itself: as a file, or given as base."""
+    from laconic import registry
+    from laconic.archive.reader import open_reader
+    from laconic.bases import Bases
+    from laconic.container.stream import Data, StreamReader
+
+    path, _ = run
+    with pytest.raises(laconic.MissingBaseError, match="give the file or archive that holds it as base"), path.open("rb") as pipe:
+        for _ in StreamReader(pipe, registry.get, jobs=1).events():
             pass
-    good = cbor2.loads(raw)
-    for change in ({"version": 2}, {"arrays": []}, {"groups": []}, {"tree": ["a", 99]}, {"tree": None}, {"step": -1}, {"settings": 3}):
-        with pytest.raises(laconic.LaconicError):
-            manifest.parse(cbor2.dumps(good | change))
+    resolve = Bases(path, open_reader).by_hash
+    with path.open("rb") as pipe:
+        events = StreamReader(pipe, registry.get, jobs=1, resolve_base=resolve).events()
+        assert sum(len(event.raw) for event in events if isinstance(event, Data)) > sum(info.raw_bytes for info in lc.steps(path))
+
+
+def test_missing_groups_are_damage(tmp_path: Path) -> None:
+    lc.save({"w": np.ones(9)}, tmp_path / "run.lac", step=7)
+    with laconic.open(tmp_path / "run.lac") as archive, laconic.open(tmp_path / "other.lac", "w") as other:
+        other.add("7", archive["7"], meta=archive.entry("7").meta)
+    with lc.CheckpointReader(tmp_path / "other.lac") as reader:
+        for call in (reader.load, reader.describe, reader.stored_bytes):
+            with pytest.raises(laconic.CorruptDataError, match="step 7: its group 0 is missing"):
+                call(7)

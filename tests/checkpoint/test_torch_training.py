@@ -229,3 +229,12 @@ def test_as_numpy(tmp_path: Path) -> None:
     back = lc.load(tmp_path / "run.lac", as_numpy=True)
     assert isinstance(back["x"], np.ndarray)
     assert str(back["x"].dtype) == "bfloat16"
+
+
+def test_lazy_conjugates_are_not_tied(tmp_path: Path) -> None:
+    """They share memory with what they are the conjugate of, and are seen in the same way."""
+    x = torch.randn(30, dtype=torch.complex64)
+    state = {"x": x, "conj": x.conj(), "imag": x.imag, "negative": x.conj().imag}
+    lc.save(state, tmp_path / "run.lac", step=0)
+    back = lc.load(tmp_path / "run.lac")
+    assert all(torch.equal(back[key].resolve_conj(), value.resolve_conj().resolve_neg()) for key, value in state.items())

@@ -145,7 +145,7 @@ def odd_safetensors() -> Iterator[tuple[str, bytes, int]]:
         yield f"cut at {size}", whole[:size], -1
 
 
-@pytest.mark.parametrize(("label", "blob", "count"), odd_safetensors(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("label", "blob", "count"), list(odd_safetensors()), ids=lambda v: v if isinstance(v, str) else "")
 def test_odd_safetensors(label: str, blob: bytes, count: int, tmp_path: Path) -> None:
     for kind in (None, "weights"):
         with through(blob, tmp_path / "x.safetensors", kind=kind) as archive:
@@ -275,7 +275,7 @@ def odd_npy() -> Iterator[tuple[str, bytes]]:
     yield "a long header", made(good.rstrip() + b" " * 70_000 + b"\n", version=2)
 
 
-@pytest.mark.parametrize(("label", "blob"), odd_npy(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("label", "blob"), list(odd_npy()), ids=lambda v: v if isinstance(v, str) else "")
 def test_odd_npy(label: str, blob: bytes, tmp_path: Path) -> None:
     for kind in (None, "weights"):
         with through(blob, tmp_path / "x.npy", kind=kind) as archive:
@@ -362,7 +362,7 @@ def odd_npz() -> Iterator[tuple[str, bytes, int]]:
         yield f"cut at {size}", stored[:size], -1
 
 
-@pytest.mark.parametrize(("label", "blob", "count"), odd_npz(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("label", "blob", "count"), list(odd_npz()), ids=lambda v: v if isinstance(v, str) else "")
 def test_odd_npz(label: str, blob: bytes, count: int, tmp_path: Path) -> None:
     for kind in (None, "weights"):
         with through(blob, tmp_path / "x.npz", kind=kind) as archive:

@@ -302,16 +302,51 @@ def decode_weights(frame: Frame, base: bytes | None) -> bytes:
         return unzstd(frame.payload[1:], frame.raw_size)
     if method == 1:
         out = decode_planes(elements, c, base)
-    elif method == 3:
-        out = decode_joint(elements, c)
     elif method == 4:
         need(base is not None, "differences without a base")
         out = decode_delta(elements, c, base or b"", frame.payload)
     else:
-        raise UnknownError(f"weights, method {method}")
+        return bytes(decode_elements(frame.params[0], frame.payload, frame.raw_size))
     out += c.take(frame.raw_size % elements.width)  # the rest
     c.finish()
     return bytes(out)
+
+
+def decode_elements(form: int, payload: bytes, raw_size: int, *, inner: bool = False) -> bytearray:
+    """Methods 3, 5 and 6, which may stand inside each other."""
+    need(payload, "empty payload")
+    e, c = Elements(form, raw_size), Cursor(payload, 1)
+    if payload[0] == 3:
+        out = decode_joint(e, c)
+    elif payload[0] == 5 and not inner:
+        value, distance = c.take(e.width), c.uvarint()
+        bitmap = bytearray(sized_block(c, -(-e.n // 8)))
+        need(distance == 0 or distance < len(bitmap), "distance in a bitmap")
+        for i in range(distance, len(bitmap) if distance else 0):
+            bitmap[i] ^= bitmap[i - distance]
+        bits = int.from_bytes(bitmap, "little")
+        need(bits >> e.n == 0, "size of a bitmap")
+        size = bits.bit_count() * e.width
+        nested = c.take(c.end - c.at - raw_size % e.width)
+        need(size or not nested, "payload of no elements")
+        others = Cursor(bytes(decode_elements(form, nested, size, inner=True)) if size else b"")
+        out = bytearray(b"".join(others.take(e.width) if bits >> i & 1 else value for i in range(e.n)))
+    elif payload[0] == 6:
+        need(e.width > 1, "a palette of bytes")
+        count = c.uvarint()
+        need(1 <= count <= min(e.n, 16384), "size of a palette")
+        coded = Cursor(c.take(c.fixed(3)))
+        table = decode_joint(Elements(form & 131, count * e.width), coded)
+        coded.finish()
+        high = sized_block(c, e.n) if count > 256 else bytes(e.n)
+        index = [h << 8 | low for h, low in zip(high, sized_block(c, e.n), strict=True)]
+        need(max(index) < count, "index in a palette")
+        out = bytearray(b"".join(table[k * e.width : (k + 1) * e.width] for k in index))
+    else:
+        raise UnknownError(f"weights, method {payload[0]}")
+    out += c.take(raw_size % e.width)  # the rest
+    c.finish()
+    return out
 
 
 class Elements:
@@ -370,10 +405,15 @@ def decode_planes(e: Elements, c: Cursor, base: bytes | None) -> bytearray:
 
 def decode_joint(e: Elements, c: Cursor) -> bytearray:
     t = c.fixed(1)
-    need(t <= 2, "joint symbols")
-    if t == 0:
+    if t in (0, 3, 4):
+        need(t == 0 or (e.r == 0 and e.width > 1), "forms of integers")
         planes = [sized_block(c, e.n) for _ in range(e.width)]
-        return bytearray(b"".join(e.bytes(e.rotated(int.from_bytes(bytes(y), "big"), e.r)) for y in zip(*planes, strict=True)))
+        out, x = bytearray(), 0
+        for y in (int.from_bytes(bytes(y), "big") for y in zip(*planes, strict=True)):
+            x = e.rotated(y, e.r) if t == 0 else (y >> 1 ^ (e.mask if y & 1 else 0)) + (x if t == 4 else 0) & e.mask
+            out += e.bytes(x)
+        return out
+    need(t <= 2, "joint symbols")
     need(e.r == 1 and e.width in (2, 4) and e.order == "little", "joint symbols of such elements")
     lowest, coded, low_bits = c.fixed(1), c.fixed(1), 8 - t
     need(coded <= 1, "low parts")

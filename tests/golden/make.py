@@ -96,6 +96,8 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "single-bf16": lambda: bfloat16(900),
     "single-f64-big": lambda: weights(150, ">f8"),
     "single-i16": lambda: (np.arange(700) % 50).astype("<i2"),
+    "single-sparse": lambda: np.where(np.frombuffer(noise(3000, 9), np.uint8) % 4 == 0, weights(3000), 0).astype("<f4"),
+    "single-palette": lambda: weights(400, "<f8")[np.frombuffer(noise(6000, 3), "<u2") % 400],
     "single-zeros": lambda: np.zeros((8, 100), np.float16),
     "single-structured": lambda: np.array([(1, 2.5, b"ab"), (3, np.nan, b"")], [("n", "<i4"), ("x", "<f8"), ("s", "S3")]),
     "single-scalar": lambda: np.complex64(1 - 2j),

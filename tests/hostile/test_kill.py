@@ -7,12 +7,12 @@ import random
 import signal
 import subprocess
 import sys
-import textwrap
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import Master
 
 import laconic
 
@@ -34,69 +34,8 @@ APPEND = """
                 archive.add(f"run{k}/step{i}", np.full(3000 if i % 3 else 30_000, 1000 * k + i, np.int32))
                 if i % 2:
                     archive.flush()
-                    os.write(ready, b"%d %d\\n" % (k, i))
+                    os.write(3, b"%d %d\\n" % (k, i))
 """
-MASTER = """
-    import os, signal, sys, time
-    folder, force, ready = sys.argv[1], sys.argv[2] == "force", 3
-    {work}
-    for k, line in enumerate(sys.stdin):
-        child = os.fork()
-        if child == 0:
-            os.setpgid(0, 0)
-            try:
-                work(k)
-            finally:
-                os._exit(0)
-        start = time.monotonic()
-        wait = float(line)
-        pid = 0
-        while time.monotonic() < start + wait and not pid:
-            pid, _ = os.waitpid(child, os.WNOHANG)
-            time.sleep(min(0.0005, wait))
-        if not pid:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        print("finished" if pid else "killed", f"{{time.monotonic() - start:.4f}}", flush=True)
-"""
-
-
-class Master:
-    def __init__(self, work: str, folder: Path, force: bool = False) -> None:
-        text = textwrap.dedent(MASTER).format(work=textwrap.dedent(work).strip())
-        read, self._write = os.pipe()
-        self.ready = read
-        os.set_blocking(read, False)
-
-        def descriptors() -> None:
-            os.dup2(self._write, 3)
-
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", text, str(folder), "force" if force else ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=descriptors, close_fds=False,
-        )  # fmt: skip
-
-    def kill_after(self, seconds: float) -> tuple[bool, float]:
-        """Runs the work and kills it; (whether it was killed before it ended, how long it ran)."""
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        print(seconds, file=self._child.stdin, flush=True)
-        answer, ran = self._child.stdout.readline().split()
-        return answer == "killed", float(ran)
-
-    def done(self) -> list[tuple[int, int]]:
-        """(run, step) of the flushes that were reported."""
-        try:
-            return [(int(a), int(b)) for a, b in (line.split() for line in os.read(self.ready, 1 << 20).decode().splitlines())]
-        except BlockingIOError:
-            return []
-
-    def close(self) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.close()
-        self._child.wait(30)
-        os.close(self.ready)
-        os.close(self._write)
 
 
 @pytest.mark.parametrize("force", [False, True], ids=["new", "force"])
@@ -104,7 +43,7 @@ def test_kill_encode(force: bool, tmp_path: Path) -> None:
     content = np.random.default_rng(1).normal(size=700_000).astype("f4").tobytes()
     (tmp_path / "in").write_bytes(content)
     out = tmp_path / "out.lac"
-    master = Master(ENCODE, tmp_path, force)
+    master = Master(f"folder, force = {str(tmp_path)!r}, {force}\n", ENCODE)
     chance = random.Random(7)
     old = laconic.encode(b"the old archive")
     killed = left = 0
@@ -146,7 +85,7 @@ def test_kill_append(tmp_path: Path) -> None:
     path = tmp_path / "log.lac"
     with laconic.open(path, "w") as archive:
         archive.add("first", np.arange(50_000))
-    master = Master(APPEND, tmp_path)
+    master = Master(f"folder = {str(tmp_path)!r}\n", APPEND)
     chance = random.Random(8)
     flushed: list[tuple[int, int]] = []
     killed = recovered = 0
@@ -155,7 +94,7 @@ def test_kill_append(tmp_path: Path) -> None:
         for k in range(KILLS):
             was_killed, _ = master.kill_after(chance.uniform(0, whole))
             killed += was_killed
-            flushed += master.done()
+            flushed += [(run, step) for run, step in master.reports()]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", laconic.TornArchiveWarning)
                 with laconic.open(path, recover=True) as archive:

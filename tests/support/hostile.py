@@ -13,6 +13,8 @@ from typing import Any
 
 import probe
 
+from laconic.errors import MissingBaseError
+
 PROBE = Path(__file__).with_name("probe.py")
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -39,6 +41,13 @@ def run(cases: list[tuple[str, bytes, Wanted | None]], *, base: Any = None, warm
 
 
 def wanted(blob: bytes, base: Any = None) -> Wanted:
-    """What every way of reading the intact archive gives."""
+    """What every way of reading the intact archive gives: nothing from a pipe where entries have bases in the archive itself."""
     probe.BASE = base
-    return {way: read(blob) for way, read in probe.WAYS.items()}
+    found = {}
+    for way, read in probe.WAYS.items():
+        try:
+            found[way] = read(blob)
+        except MissingBaseError:
+            assert way == "pipe"
+            found[way] = {}
+    return found

@@ -1,11 +1,12 @@
-"""What small inputs start from: a zstd dictionary that ships with the package, made by `make.py` from samples of our own.
+"""What inputs start from: text of our own that ships with the package. It never changes, as payloads name it; better ones are added.
 
-It is named in each payload by the first four bytes of its content's xxh3 hash, and is part of the format for ever: a better one is
-added beside it. Measured: docs/notes/text.md.
+For zstd, a dictionary made by `make.py`, named by the first four bytes of its xxh3 hash. For the mixing models, texts that they read
+before the input: a list of English words, then prose or data. Measured: docs/notes/text.md.
 """
 
 from __future__ import annotations
 
+import string
 import threading
 from functools import cache
 from pathlib import Path
@@ -17,15 +18,36 @@ from laconic.errors import CorruptDataError
 
 PRIMED_BELOW = 1 << 16  # raw bytes: from here on what a frame says itself is enough
 
-_FILE = Path(__file__).with_name("primer.zdict")
+PROSE, DATA = 1, 2  # numbers of the texts for the mixing models; 0: none
+_TEXTS = {0: (), PROSE: ("words.txt", "prose.txt"), DATA: ("words.txt", "data.txt")}
+NUMBERS = frozenset(_TEXTS)
+
+_FOLDER = Path(__file__).parent
 _NAME_SIZE = 4
+_PROBE = 1 << 15
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
+_LETTERS = string.ascii_letters.encode()
 _local = threading.local()  # contexts are not thread-safe
 
 
 @cache
 def _primer() -> tuple[bytes, bytes]:
-    content = _FILE.read_bytes()
+    content = (_FOLDER / "primer.zdict").read_bytes()
     return xxhash.xxh3_64_digest(content)[:_NAME_SIZE], content
+
+
+def text(number: int) -> bytes:
+    """What a mixing model reads first; KeyError where there is no such text."""
+    return b"".join((_FOLDER / name).read_bytes() for name in _TEXTS[number])
+
+
+def text_for(raw: memoryview) -> int:
+    """The number of the text that is most like the beginning of `raw`."""
+    head = bytes(raw[:_PROBE])
+    if len(head.translate(None, _CONTROLS)) < 0.98 * len(head):
+        return 0
+    letters = len(head) - len(head.translate(None, _LETTERS))
+    return PROSE if letters > 0.65 * len(head) and head.count(b" ") > 0.08 * len(head) else DATA
 
 
 def compress(raw: bytes | memoryview, level: int) -> bytes:
