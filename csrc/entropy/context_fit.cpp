@@ -41,9 +41,9 @@ private:
     std::vector<int64_t> small_;
 };
 
-int64_t weight(uint64_t c) {
+const Weights &weights() {
     static const Weights weights;
-    return weights(c);
+    return weights;
 }
 
 int64_t table_cost(const Context &context) {
@@ -53,29 +53,32 @@ int64_t table_cost(const Context &context) {
 struct Cluster {
     uint64_t total = 0, members = 0;  // symbols, contexts
     std::vector<uint32_t> counts;
-    std::vector<int64_t> weights;  // weight(counts[s])
+    std::vector<int64_t> weight_of;  // weight(counts[s])
 
-    explicit Cluster(size_t alphabet) : counts(alphabet), weights(alphabet) {}
+    explicit Cluster(size_t alphabet) : counts(alphabet), weight_of(alphabet) {}
 
     void add(const Context &context) {
+        const Weights &weight = weights();
         total += context.total;
         members += context.members;
         for (const auto &[symbol, count] : context.live) {
             counts[symbol] += count;
-            weights[symbol] = weight(counts[symbol]);
+            weight_of[symbol] = weight(counts[symbol]);
         }
     }
 
     // Bits that coding both with one table costs over coding each with its own.
     int64_t cost_of_joining(const Context &context) const {
+        const Weights &weight = weights();
         int64_t cost = weight(total + context.total) - weight(total) - weight(context.total);
         for (const auto &[symbol, count] : context.live)
-            cost -= weight(uint64_t{counts[symbol]} + count) - weights[symbol] - weight(count);
+            cost -= weight(uint64_t{counts[symbol]} + count) - weight_of[symbol] - weight(count);
         return cost;
     }
 
     // Bits that the map from contexts to tables loses when these members are named alike.
     int64_t map_gain_of_joining(const Context &context) const {
+        const Weights &weight = weights();
         return weight(members + context.members) - weight(members) - weight(context.members);
     }
 
