@@ -9,6 +9,7 @@ import pytest
 from same import same
 
 import laconic.checkpoint as lc
+from laconic.checkpoint.hooks import CheckpointHook
 
 torch: Any = pytest.importorskip("torch", reason="needs torch: pip install 'laconic[torch]'")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -238,3 +239,31 @@ def test_lazy_conjugates_are_not_tied(tmp_path: Path) -> None:
     lc.save(state, tmp_path / "run.lac", step=0)
     back = lc.load(tmp_path / "run.lac")
     assert all(torch.equal(back[key].resolve_conj(), value.resolve_conj().resolve_neg()) for key, value in state.items())
+
+
+def test_the_hook_in_transformers_trainer(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+
+    class Line(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def forward(self, x: Any, y: Any) -> dict[str, Any]:
+            return {"loss": (self.layer(x).squeeze(1) - y).square().mean()}
+
+    torch.manual_seed(0)
+    data = [{"x": torch.randn(4), "y": torch.tensor(float(k))} for k in range(8)]
+    arguments = transformers.TrainingArguments(
+        output_dir=str(tmp_path / "out"), max_steps=5, per_device_train_batch_size=4, use_cpu=True, report_to=[], save_strategy="no"
+    )
+    model, hook = Line(), CheckpointHook(tmp_path / "run.lac", every=2)
+    trainer = transformers.Trainer(model, arguments, train_dataset=data, callbacks=[hook])
+    trainer.train()
+    assert [info.step for info in lc.steps(tmp_path / "run.lac")] == [2, 4, 5]
+    state = lc.load(tmp_path / "run.lac", step=5)
+    assert torch.equal(state["model"]["layer.weight"], model.layer.weight)
+    assert state["step"] == 5
+    kept, live = state["optimizer"]["state"], trainer.optimizer.optimizer.state_dict()["state"]
+    assert all(torch.equal(kept[k]["exp_avg"], live[k]["exp_avg"]) for k in live)
