@@ -15,6 +15,8 @@ from laconic.cli.errors import run
 COMMANDS = {
     "encode": "laconic.cli.encode",
     "decode": "laconic.cli.decode",
+    "diff": "laconic.cli.patch",
+    "patch": "laconic.cli.patch",
     "list": "laconic.cli.show",
     "info": "laconic.cli.show",
     "verify": "laconic.cli.show",

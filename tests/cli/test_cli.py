@@ -23,6 +23,7 @@ from make import safetensors, weights
 
 import laconic
 from laconic.container.frame import check64
+from laconic.safetensors.numpy import save_file
 
 OK, FAILED, USAGE, CORRUPT, UNSUPPORTED, LIMIT = 0, 1, 2, 3, 4, 5
 COMMAND = [sys.executable, "-m", "laconic"]
@@ -552,3 +553,19 @@ def test_a_stream_is_written_as_it_comes() -> None:
         timer.cancel()
     assert len(first) == 1 << 20
     assert len(got[0]) >= 7 << 20
+
+
+def test_diff_and_patch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    old = {"a": rng.standard_normal((200, 300)).astype(np.float32), "b": np.zeros(9, np.float16)}
+    new = {"a": old["a"].copy(), "b": old["b"]}
+    new["a"][3] += np.float32(1e-3)
+    for name, model in (("old", old), ("new", new)):
+        save_file(model, tmp_path / f"{name}.safetensors")
+    succeeds("diff", tmp_path / "old.safetensors", tmp_path / "new.safetensors", "-o", tmp_path / "p")
+    assert (tmp_path / "p").stat().st_size < 3000
+    succeeds("patch", tmp_path / "old.safetensors", tmp_path / "p", "-o", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "new.safetensors").read_bytes()
+    fails(FAILED, "patch", tmp_path / "old.safetensors", tmp_path / "p", "-o", tmp_path / "again", says="exists")
+    fails(UNSUPPORTED, "patch", tmp_path / "new.safetensors", tmp_path / "p", "-o", tmp_path / "other", says="base")
+    assert not (tmp_path / "other").exists()
