@@ -67,6 +67,8 @@ def test_weight_cases_are_sets_by_dtype(tmp_path: Path) -> None:
     assert {name: case.file for name, case in cases.items()} == {
         "fp32": "m.safetensors",
         "bf16": "m_cast_bf16.safetensors",
+        "bf16, 2 of 4": "m_cast_bf16_2_of_4.safetensors",
+        "fp16 of int8": "m_cast_fp16_of_int8.safetensors",
         "e4m3": "m_cast_e4m3.safetensors",
         "mixed": "n.safetensors",
     }
