@@ -7,8 +7,8 @@ from typing import Any
 
 from laconic import _core
 from laconic.codecs.audio import others, riff
-from laconic.codecs.audio.pcm import FLOAT, MAX_FRAME, SIGNED, UNSIGNED, Reader, SampleFormat, layout
-from laconic.container import Piece, Source, View, zstd
+from laconic.codecs.audio.pcm import FLOAT, MAX_FRAME, SIGNED, UNSIGNED, SampleFormat, layout
+from laconic.container import Piece, Source, SourceReader, View, zstd
 from laconic.errors import CorruptDataError
 
 # Payload methods (first byte); 1 and 2 are written by csrc/audio/frame.cpp.
@@ -33,7 +33,7 @@ class AudioCodec:
         return 0.98 if others.sniff(head) else riff.sniff(head, size)
 
     def layout(self, source: Source) -> Iterator[Piece | View]:
-        reader = Reader(source)
+        reader = SourceReader(source)
         find = others.sniff(reader.at(0, 12)) or riff.find
         return layout(source, find(reader))
 

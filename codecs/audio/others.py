@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from laconic.codecs.audio.pcm import FLOAT, MAX_CHUNKS, SIGNED, UNSIGNED, Reader, SampleFormat, Samples
+from laconic.codecs.audio.pcm import FLOAT, MAX_CHUNKS, SIGNED, UNSIGNED, SampleFormat, Samples
+from laconic.container import SourceReader
 
 # Compression types of AIFF-C: kind, little-endian, width (None: from the sample size).
 _AIFC: dict[bytes, tuple[int, bool, int | None]] = {
@@ -22,7 +23,7 @@ _AIFC: dict[bytes, tuple[int, bool, int | None]] = {
 _AU = {2: (SIGNED, 1), 3: (SIGNED, 2), 4: (SIGNED, 3), 5: (SIGNED, 4), 6: (FLOAT, 4), 7: (FLOAT, 8)}
 
 
-def find_aiff(reader: Reader) -> Samples:
+def find_aiff(reader: SourceReader) -> Samples:
     compressed = reader.at(8, 4) == b"AIFC"
     position, form, rate = 12, None, 0.0
     for _ in range(MAX_CHUNKS):
@@ -53,7 +54,7 @@ def find_aiff(reader: Reader) -> Samples:
     raise ValueError("no linear PCM in this file")
 
 
-def find_au(reader: Reader) -> Samples:
+def find_au(reader: SourceReader) -> Samples:
     head = reader.at(0, 24)
     if len(head) < 24:
         raise ValueError("the AU header is cut short")
@@ -64,7 +65,7 @@ def find_au(reader: Reader) -> Samples:
     return Samples(SampleFormat(width, kind, width > 1, channels), float(rate), start, None if size == 0xFFFFFFFF else size)
 
 
-def find_caf(reader: Reader) -> Samples:
+def find_caf(reader: SourceReader) -> Samples:
     position, form, rate = 8, None, 0.0
     for _ in range(MAX_CHUNKS):
         chunk = reader.at(position, 12)
@@ -89,7 +90,7 @@ def find_caf(reader: Reader) -> Samples:
     raise ValueError("no linear PCM in this file")
 
 
-def find_sphere(reader: Reader) -> Samples:
+def find_sphere(reader: SourceReader) -> Samples:
     head = reader.at(0, 1024)
     try:
         start = int(head[8:16])
@@ -108,7 +109,7 @@ def find_sphere(reader: Reader) -> Samples:
     return Samples(SampleFormat(width, SIGNED, order in ("10", "3210") and width > 1, channels), rate, start, None)
 
 
-def sniff(head: bytes) -> Callable[[Reader], Samples] | None:
+def sniff(head: bytes) -> Callable[[SourceReader], Samples] | None:
     """What finds the samples of a file that begins with `head`; None if it is none of these."""
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return find_aiff

@@ -12,7 +12,6 @@ from laconic.errors import CorruptDataError
 SIGNED, UNSIGNED, FLOAT = 0, 1, 2
 
 MAX_CHANNELS = 65535
-HEAD = 1 << 16
 MAX_CHUNKS = 1000  # chunks before the samples; more is no file that anybody wrote
 FRAME_SECONDS = 4
 MIN_FRAME = 1 << 14  # raw bytes: what resetting the adaptive filters and the tables costs must not show
@@ -73,21 +72,6 @@ class Samples:
     rate: float
     start: int
     size: int | None
-
-
-class Reader:
-    """Bytes of a file at any place where that is possible, else of its head."""
-
-    def __init__(self, source: Source) -> None:
-        self.size = source.size
-        self._source = source
-        self._head = source.head(HEAD)
-
-    def at(self, start: int, size: int) -> bytes:
-        """Up to `size` bytes from `start`, fewer at the end of what can be seen."""
-        if self.size is None or start + size <= len(self._head):
-            return self._head[start : start + size]
-        return self._source.read_at(start, size)
 
 
 def layout(source: Source, found: Samples) -> Iterator[Piece | View]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 
-from laconic.codecs.audio.pcm import FLOAT, MAX_CHUNKS, SIGNED, UNSIGNED, Reader, SampleFormat, Samples
+from laconic.codecs.audio.pcm import FLOAT, MAX_CHUNKS, SIGNED, UNSIGNED, SampleFormat, Samples
+from laconic.container import SourceReader
 
 _W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")  # the GUID of "riff"
 _W64_WAVE = bytes.fromhex("77617665f3acd3118cd100c04f8edb8a")
@@ -22,7 +23,7 @@ def sniff(head: bytes, size: int | None) -> float:
     return 0.98 if head[:16] == _W64 and head[24:40] == _W64_WAVE else 0.0
 
 
-def find(reader: Reader) -> Samples:
+def find(reader: SourceReader) -> Samples:
     """Where the samples lie; ValueError if they are not linear PCM."""
     wave64 = reader.at(0, 4) == b"riff"
     order = ">" if reader.at(0, 4) == b"RIFX" else "<"

@@ -7,8 +7,8 @@ from typing import Any
 
 from laconic import _core
 from laconic.codecs.image import plain, png
-from laconic.codecs.image.pixels import FRAME, PNG, Area, PixelFormat, Reader, layout, of_array
-from laconic.container import Piece, Source, View, zstd
+from laconic.codecs.image.pixels import FRAME, PNG, Area, PixelFormat, layout, of_array
+from laconic.container import Piece, Source, SourceReader, View, zstd
 from laconic.errors import CorruptDataError
 
 # Payload methods (first byte); 1 and 2 are written by csrc/image/frame.cpp.
@@ -30,7 +30,7 @@ class ImageCodec:
         return 0.98 if _finder(head) is not None and plain.is_plausible(head, size) else 0.0
 
     def layout(self, source: Source) -> Iterator[Piece | View]:
-        reader = Reader(source)
+        reader = SourceReader(source)
         head = reader.at(0, 8)
         if head == png.SIGNATURE:
             if source.size is not None and source.size > png.MAX_FILE:
@@ -105,7 +105,7 @@ def _layout_of(form: PixelFormat) -> tuple[int, bool, bool, bool, int, int, int]
     return form.bits, form.big_endian, form.signed, form.reversed, form.channels, form.width, form.padding
 
 
-def _finder(head: bytes) -> Callable[[Reader], list[Area]] | None:
+def _finder(head: bytes) -> Callable[[SourceReader], list[Area]] | None:
     """What finds the pixels of a file that begins with `head`; None if it is none of these."""
     if head[:1] == b"P" and head[1:2] in (b"4", b"5", b"6", b"7") and head[2:3] in (b" ", b"\t", b"\r", b"\n"):
         return plain.find_pnm

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from laconic.container import Piece, Source, View
+from laconic.container import Piece, SourceReader, View
 from laconic.container.varint import Cursor, put_uvarint
 from laconic.errors import CorruptDataError
 
@@ -15,7 +15,6 @@ PIXELS, PNG = 0, 1  # first byte of the frame parameters
 MAX_CHANNELS = 64
 MAX_STRIDE = 1 << 24
 FRAME = 1 << 22  # raw bytes: what starting the adaptive models anew costs must not show
-HEAD = 1 << 16
 _BITS = (1, 2, 4, 8, 16)
 
 
@@ -93,22 +92,7 @@ class Area:
         return self.rows * self.format.stride
 
 
-class Reader:
-    """Bytes of a file at any place where that is possible, else of its head."""
-
-    def __init__(self, source: Source) -> None:
-        self.size = source.size
-        self._source = source
-        self._head = source.head(HEAD)
-
-    def at(self, start: int, size: int) -> bytes:
-        """Up to `size` bytes from `start`, fewer at the end of what can be seen."""
-        if self.size is None or start + size <= len(self._head):
-            return self._head[start : start + size]
-        return self._source.read_at(start, size)
-
-
-def layout(reader: Reader, areas: list[Area]) -> Iterator[Piece | View]:
+def layout(reader: SourceReader, areas: list[Area]) -> Iterator[Piece | View]:
     """The areas, and the bytes around them. ValueError if there is none, or one is not of ours or overlaps another."""
     position = 0
     found: list[tuple[Area, int]] = []

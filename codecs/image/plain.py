@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 
-from laconic.codecs.image.pixels import Area, PixelFormat, Reader
+from laconic.codecs.image.pixels import Area, PixelFormat
+from laconic.container import SourceReader
 
 _SPACE = rb"(?:[ \t\r\n\v\f]|#[^\r\n]*[\r\n])"
 _PNM = re.compile(rb"P[456]" + _SPACE + rb"+(\d{1,9})" + _SPACE + rb"+(\d{1,9})")
@@ -28,7 +29,7 @@ def is_plausible(head: bytes, size: int | None) -> bool:
     return True
 
 
-def find_pnm(reader: Reader) -> list[Area]:
+def find_pnm(reader: SourceReader) -> list[Area]:
     head = reader.at(0, 4096)
     if head[:2] == b"P7":
         return [_find_pam(head)]
@@ -60,7 +61,7 @@ def _netpbm_samples(width: int, channels: int, maxval: int) -> PixelFormat:
     return PixelFormat(width, channels, 8 if maxval < 256 else 16, maxval >= 256)
 
 
-def find_bmp(reader: Reader) -> list[Area]:
+def find_bmp(reader: SourceReader) -> list[Area]:
     head = reader.at(0, 54)
     if len(head) < 54:
         raise ValueError("the BMP header is cut short")
@@ -80,7 +81,7 @@ _TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _COUNTS, _PLANAR, _SIGN = 256, 257, 258, 259, 273, 277, 279, 284, 339
 
 
-def find_tiff(reader: Reader) -> list[Area]:
+def find_tiff(reader: SourceReader) -> list[Area]:
     order = "<" if reader.at(0, 2) == b"II" else ">"
     (place,) = struct.unpack(order + "I", reader.at(4, 4).ljust(4, b"\0"))
     areas: list[Area] = []
@@ -92,7 +93,7 @@ def find_tiff(reader: Reader) -> list[Area]:
     return areas
 
 
-def _directory(reader: Reader, order: str, place: int) -> tuple[dict[int, tuple[int, ...]], int]:
+def _directory(reader: SourceReader, order: str, place: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """The fields of a TIFF directory, and where the next one is."""
     count = int.from_bytes(reader.at(place, 2), "little" if order == "<" else "big")
     if count > MAX_FIELDS:

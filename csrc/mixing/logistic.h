@@ -45,18 +45,20 @@ constexpr std::array<uint16_t, 2 * kMax + 1> make_squash() {
 
 inline constexpr auto kSquash = make_squash<kLogitMax>();
 
+// The inverse of make_squash on 4096 steps: the first x whose probability reaches the middle of the step.
+template <int kMax>
 constexpr std::array<int16_t, 4096> make_stretch() {
+    const auto squash = make_squash<kMax>();
     std::array<int16_t, 4096> table{};
-    int x = -kLogitMax;
+    int x = -kMax;
     for (int i = 0; i < 4096; ++i) {
-        const int p = 16 * i + 8;  // the middle of the step
-        while (x < kLogitMax && kSquash[static_cast<size_t>(x + kLogitMax)] < p) ++x;
+        while (x < kMax && squash[static_cast<size_t>(x + kMax)] < 16 * i + 8) ++x;
         table[static_cast<size_t>(i)] = static_cast<int16_t>(x);
     }
     return table;
 }
 
-inline constexpr auto kStretch = make_stretch();
+inline constexpr auto kStretch = make_stretch<kLogitMax>();
 
 }  // namespace detail
 

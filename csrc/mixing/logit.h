@@ -19,18 +19,12 @@ namespace detail {
 inline constexpr auto kProbabilities = make_squash<kLogitBound>();
 
 // With a number before the first, so that vector gathers of 32 bits end with the one that is meant.
-constexpr std::array<int16_t, 4097> make_logits() {
+inline constexpr auto kBeforeLogits = [] {
     std::array<int16_t, 4097> table{};
-    int x = -kLogitBound;
-    for (int i = 0; i < 4096; ++i) {
-        const int p = 16 * i + 8;  // the middle of the step
-        while (x < kLogitBound && kProbabilities[static_cast<size_t>(x + kLogitBound)] < p) ++x;
-        table[static_cast<size_t>(i) + 1] = static_cast<int16_t>(x);
-    }
+    size_t i = 0;
+    for (const int16_t logit : make_stretch<kLogitBound>()) table[++i] = logit;
     return table;
-}
-
-inline constexpr auto kBeforeLogits = make_logits();
+}();
 
 }  // namespace detail
 

@@ -3,6 +3,6 @@
 `laconic.open` is the friendly face; this package is for codecs and for tools that work on frames.
 """
 
-from laconic.container.codec import LEVELS, Codec, Piece, Source, View
+from laconic.container.codec import LEVELS, Codec, Piece, Source, SourceReader, View
 
-__all__ = ["LEVELS", "Codec", "Piece", "Source", "View"]
+__all__ = ["LEVELS", "Codec", "Piece", "Source", "SourceReader", "View"]

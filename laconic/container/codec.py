@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+HEAD = 1 << 16  # bytes kept for sniffing and for layouts of a pipe
 LEVELS = ("fast", "default", "high", "max")
 
 
@@ -56,6 +57,21 @@ class Source(Protocol):
     def read_at(self, start: int, size: int) -> bytes:
         """`size` bytes from `start`; only where `size` is known."""
         ...
+
+
+class SourceReader:
+    """Bytes of a source at any place where that is possible, else of its head: what a parser of files needs."""
+
+    def __init__(self, source: Source) -> None:
+        self.size = source.size
+        self._source = source
+        self._head = source.head(HEAD)
+
+    def at(self, start: int, size: int) -> bytes:
+        """Up to `size` bytes from `start`, fewer at the end of what can be seen."""
+        if self.size is None or start + size <= len(self._head):
+            return self._head[start : start + size]
+        return self._source.read_at(start, size)
 
 
 @runtime_checkable

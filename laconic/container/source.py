@@ -6,8 +6,6 @@ import os
 import threading
 from typing import Any, BinaryIO, Protocol
 
-HEAD = 1 << 16  # bytes kept for sniffing and for layouts of a pipe
-
 
 class RawSource(Protocol):
     """Raw bytes to encode, in order. See laconic.container.codec.Source for the part that codecs see."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+import damage
 import numpy as np
 import pytest
-from damage import check_damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pcm_files import to_bytes, tone
@@ -22,13 +22,7 @@ LEVELS = ["fast", "default"]
 
 
 def payload_of(raw: bytes, form: SampleFormat, level: str) -> bytes:
-    payload = codec.encode(memoryview(raw), form.pack(), level, None)
-    assert payload is not None
-    out = bytearray(len(raw))
-    codec.decode(memoryview(payload), form.pack(), 1, memoryview(out), None)
-    assert out == raw
-    assert "method" in codec.info(memoryview(payload), form.pack(), 1, len(raw))
-    return payload
+    return damage.payload_of(codec, raw, form.pack(), level)
 
 
 SHAPES = ["noise", "tone", "silence", "constant", "extremes", "wasted", "few", "equal", "steps"]
@@ -205,7 +199,7 @@ def test_damage(level: str, shape: str) -> None:
     raw = to_bytes(signal(shape, 5000, 2, 16, 1), 2)
     payload = payload_of(raw, form, level)
     others = (SampleFormat(1, channels=2), SampleFormat(4, FLOAT, channels=2), SampleFormat(2), SampleFormat(2, channels=3))
-    check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
+    damage.check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
                  head=lambda rng: bytes((1 + int(rng.integers(4)), 2)))  # fmt: skip
 
 

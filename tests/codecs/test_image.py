@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+import damage
 import numpy as np
 import pytest
-from damage import check_damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import drawing, picture
@@ -22,13 +22,7 @@ LEVELS = ["fast", "default"]
 
 
 def payload_of(raw: bytes, form: PixelFormat, level: str) -> bytes:
-    payload = codec.encode(memoryview(raw), form.pack(), level, None)
-    assert payload is not None
-    out = bytearray(len(raw))
-    codec.decode(memoryview(payload), form.pack(), 1, memoryview(out), None)
-    assert out == raw
-    assert "method" in codec.info(memoryview(payload), form.pack(), 1, len(raw))
-    return payload
+    return damage.payload_of(codec, raw, form.pack(), level)
 
 
 SHAPES = ["photo", "drawing", "noise", "constant", "extremes", "shifted", "sparse", "few", "grey", "alpha"]
@@ -208,7 +202,7 @@ def test_damage(level: str, bits: int, shape: str) -> None:
     raw = rows(pixels(shape, 60, 70, 3, bits, 1), form)
     payload = payload_of(raw, form, level)
     others = (PixelFormat(70), PixelFormat(70, 3, 24 - bits), PixelFormat(9, 1, 1), PixelFormat(35, 6, bits), PixelFormat(1 << 22, 4))
-    check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
+    damage.check_damage(codec, payload, form.pack(), len(raw), others=[other.pack() for other in others],
                  head=lambda rng: bytes((1 + int(rng.integers(4)),)))  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Damaged payloads for a codec's decode: each raises CorruptDataError or gives data; nothing else may come out of it."""
+"""Payloads of one frame, whole and damaged, for a codec's decode: each raises CorruptDataError or gives data; nothing else may come out of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ import numpy as np
 
 from laconic import CorruptDataError, UnsupportedError
 from laconic.container.codec import Codec
+
+
+def payload_of(codec: Codec, raw: bytes, params: bytes, level: str) -> bytes:
+    """The payload of one frame, after it gave `raw` back and said how it is coded."""
+    payload = codec.encode(memoryview(raw), params, level, None)
+    assert payload is not None
+    out = bytearray(len(raw))
+    codec.decode(memoryview(payload), params, 1, memoryview(out), None)
+    assert out == raw
+    assert "method" in codec.info(memoryview(payload), params, 1, len(raw))
+    return payload
 
 
 def check_damage(codec: Codec, payload: bytes, params: bytes, size: int, *, others: Iterable[bytes] = (),
