@@ -74,11 +74,12 @@ bench: $(VENV)/.dev
 	@test -d "$(BENCH_DATA)" || { echo "make: name a folder of data: make bench BENCH_DATA=DIR (bench/README.md says what it holds)" >&2; exit 1; }
 	$(BIN)/python -m bench weights --data $(BENCH_DATA) --json bench/results/weights.json
 	$(BIN)/python -m bench logs --data $(BENCH_DATA) --level fast --level default --json bench/results/logs.json
-	$(BIN)/python -m bench bytes --data $(BENCH_DATA) --set text --set compressed --set pieces --json bench/results/bytes.json
+	$(BIN)/python -m bench bytes --data $(BENCH_DATA) --set text --set 'first MB' --set compressed --set pieces --json bench/results/bytes.json
 	$(BIN)/python -m bench audio --data $(BENCH_DATA) --json bench/results/audio.json
 	$(BIN)/python -m bench kv --data $(BENCH_DATA) --json bench/results/kv.json
 	$(BIN)/python -m bench images --data $(BENCH_DATA) --level fast --level default --json bench/results/image.json
 	$(BIN)/python -m bench checkpoint --json bench/results/checkpoint.json
+	$(BIN)/python -m bench arrays --json bench/results/arrays.json
 	$(BIN)/python -m bench entropy --json bench/results/entropy.json
 
 wheel: $(VENV)/.needs

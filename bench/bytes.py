@@ -28,7 +28,8 @@ _NOT_DATA = {".md", ".sha256"}
 def run(options: Options) -> list[Row]:
     """Sets ``text`` and ``logs`` are sub-folders of these names; without them the files are one set.
 
-    With both, two more sets are made of them: ``pieces`` (bench/pieces.py), and ``compressed``, files that are compressed already.
+    Of ``enwik8`` the first 10**6 bytes are a set of their own. With both folders, two more sets are made of them: ``pieces``
+    (bench/pieces.py), and ``compressed``, files that are compressed already.
     """
     peers: list[Codec] = [Zstd("3"), Brotli("5"), Bzip2()]
     if not options.quick:
@@ -79,3 +80,7 @@ def _cases(options: Options) -> Iterator[Case]:
             path = unpacked(stored, options.scratch)
             if not options.quick or path.stat().st_size <= QUICK_BYTES:
                 yield Case(name, path.name, path)
+            if path.name.startswith("enwik8"):
+                first = options.scratch / "enwik8_1m"
+                first.write_bytes(path.read_bytes()[:1_000_000])
+                yield Case("first MB", first.name, first)

@@ -1,7 +1,8 @@
 """Kind ``deltas``: what a checkpoint takes when the one before it is at hand, on pairs that `bench/train_gpt.py` trains.
 
 Sets name what is coded and how far apart the two are: ``bf16 +10`` is 10 steps of training, ``bf16 low +1`` one step with a learning
-rate of 3e-6. Ours is `laconic.weights.diff` and `apply` of all tensors; peers get all parameters as one array, which favours them.
+rate of 3e-6; ``bf16 3 %`` is one array of 64 MB in which 3 % of the elements, anywhere, became their next larger neighbours. Ours is
+`laconic.weights.diff` and `apply` of all tensors; peers get all parameters as one array, which favours them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from bench.measure import Row, machine
 from bench.suite import Options, matches, say
 from bench.train_gpt import DISTANCES, LOW_LR_STEPS, START, checkpoints, parameters
 
+LARGE = "bf16 3 %"
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 Pair = tuple[Callable[[], Any], Callable[[Any], Any]]  # makes a patch; applies it and returns the new arrays, or their bytes
 
@@ -33,7 +36,17 @@ def run(options: Options) -> list[Row]:
             new = {key: cast(array) for key, array in parameters(paths[name]).items()}
             if matches(f"{dtype} {distance}", options.sets):
                 rows += _pair(f"{dtype} {distance}", old, new, options)
+    if matches(LARGE, options.sets) and not options.quick:
+        rows += _pair(LARGE, *_large(), options)
     return rows
+
+
+def _large() -> tuple[Arrays, Arrays]:
+    rng = np.random.default_rng(0)
+    old = tensors.cast_bf16(rng.standard_normal(1 << 25, np.float32) * np.float32(0.02))
+    new = old.copy()
+    new.view(np.uint16)[rng.integers(0, new.size, new.size * 3 // 100)] += 1
+    return {"w": old}, {"w": new}
 
 
 def _pair(set_: str, old: Arrays, new: Arrays, options: Options) -> list[Row]:
