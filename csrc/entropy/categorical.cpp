@@ -44,117 +44,120 @@ const RowKernels<Float> &row_kernels() {
     return row_kernels_scalar<Float>();
 }
 
-// One row of probabilities at a time, as sums of the weights before each block of 16.
+// Rows are read some at a time before symbols are looked for in them: where one is depends on nothing but its own row, and so the
+// processor need not wait for memory between two searches.
+constexpr std::size_t kRowsAtATime = 8;
+
+// Rows of probabilities, as the weights before each block of 16.
 template <class Float>
-class ProbabilityRow {
+class ProbabilityRows {
 public:
-    explicit ProbabilityRow(std::size_t alphabet) : alphabet_(alphabet), blocks_((alphabet + kBlock - 1) / kBlock) {
-        if (blocks_ > kFewBlocks) {
-            many_.resize(blocks_ + 1);
-            before_ = many_.data();
+    explicit ProbabilityRows(std::size_t alphabet)
+        : alphabet_(alphabet), room_((blocks_of(alphabet) + kBlockGroup - 1) / kBlockGroup * kBlockGroup + 1) {
+        if (room_ > kLittleRoom) {
+            much_.resize(room_);
+            before_ = much_.data();
         }
     }
-    ProbabilityRow(const ProbabilityRow &) = delete;
-    ProbabilityRow &operator=(const ProbabilityRow &) = delete;
+    ProbabilityRows(const ProbabilityRows &) = delete;
+    ProbabilityRows &operator=(const ProbabilityRows &) = delete;
 
-    void read(const Float *row, std::size_t position) {
-        row_ = row;
-        if (!kernels_.block_sums(row, alphabet_, before_ + 1)) bad_row("holds a number that is no probability", position);
-        std::uint64_t sum = 0;
-        for (std::size_t b = 1; b <= blocks_; ++b) before_[b] = static_cast<std::uint32_t>(sum += before_[b]);
-        if (!sums_to_one(sum, alphabet_)) bad_row("does not sum to 1", position);
-        slots_ = Rescale(sum, alphabet_);
+    std::size_t capacity() const { return room_ > kLittleRoom ? 1 : kRowsAtATime; }
+
+    void read(std::size_t k, const Float *row, std::size_t position) {
+        std::uint32_t *const before = before_ + k * room_;
+        const bool good = kernels_.sum(row, alphabet_, before);
+        const std::uint32_t sum = before[blocks_of(alphabet_)];
+        if (!good || !sums_to_one(sum, alphabet_)) bad_probabilities(row, position);
+        rows_[k] = row;
+        slots_[k] = Rescale(sum, alphabet_);
     }
 
-    Interval interval(std::size_t symbol) const {
-        std::uint32_t edges[kBlock + 1];
-        block_edges(symbol / kBlock, edges);
-        const std::size_t k = symbol % kBlock;
-        return {edges[k], edges[k + 1] - edges[k]};
+    Interval interval(std::size_t k, std::size_t symbol) const {
+        return kernels_.interval(rows_[k], before_ + k * room_, slots_[k], symbol);
     }
-
-    std::size_t locate(std::uint32_t slot, Interval &out) const {
-        const std::size_t block = kernels_.last_block(before_, blocks_, slots_, slot);
-        std::uint32_t edges[kBlock + 1];
-        const std::size_t live = block_edges(block, edges);
-        std::size_t k = 0;
-        for (std::size_t i = 1; i < live; ++i) k += edges[i] <= slot;
-        out = {edges[k], edges[k + 1] - edges[k]};
-        return block * kBlock + k;
+    std::size_t locate(std::size_t k, std::uint32_t slot, Interval &out) const {
+        return kernels_.locate(rows_[k], before_ + k * room_, slots_[k], slot, out);
     }
 
 private:
-    std::size_t block_edges(std::size_t block, std::uint32_t *edges) const {
-        const std::size_t first = block * kBlock, live = std::min(kBlock, alphabet_ - first);
-        kernels_.edges(row_ + first, live, first, before_[block], slots_, edges);
-        return live;
+    [[noreturn]] void bad_probabilities(const Float *row, std::size_t position) const {
+        for (std::size_t i = 0; i < alphabet_; ++i)
+            if (!(row[i] >= 0 && row[i] <= static_cast<Float>(kMaxProbability)))
+                bad_row("holds a number that is no probability", position);
+        bad_row("does not sum to 1", position);
     }
+
+    static constexpr std::size_t kLittleRoom = 4 * kBlockGroup + 1;
 
     const RowKernels<Float> &kernels_ = row_kernels<Float>();
     std::size_t alphabet_;
-    const Float *row_ = nullptr;
-    Rescale slots_{1, 0};
-    static constexpr std::size_t kFewBlocks = 64;
-    std::size_t blocks_;
-    std::uint32_t few_[kFewBlocks + 1] = {};
-    std::vector<std::uint32_t> many_;
-    std::uint32_t *before_ = few_;
+    std::size_t room_;  // of a row in before_
+    const Float *rows_[kRowsAtATime];
+    Rescale slots_[kRowsAtATime];
+    std::uint32_t little_[kRowsAtATime * kLittleRoom];
+    std::vector<std::uint32_t> much_;
+    std::uint32_t *before_ = little_;
 };
 
-// One row of a CDF at a time.
+// Rows of CDFs.
 template <class Int>
-class CdfRow {
+class CdfRows {
 public:
-    CdfRow(std::size_t alphabet, int bits) : alphabet_(alphabet), bits_(bits), shift_(kProbBits - bits) {}
+    CdfRows(std::size_t alphabet, int bits) : alphabet_(alphabet), bits_(bits), shift_(kProbBits - bits) {}
 
-    void read(const Int *row, std::size_t position) {
-        row_ = row;
+    std::size_t capacity() const { return kRowsAtATime; }
+
+    void read(std::size_t k, const Int *row, std::size_t position) {
         if (row[0] != 0 || static_cast<Int>(row[alphabet_]) != static_cast<Int>(std::uint64_t{1} << bits_))
             bad_row("is no CDF from 0 to 2^bits", position);
-        position_ = position;
+        rows_[k] = row;
+        positions_[k] = position;
     }
 
-    Interval interval(std::size_t symbol) const {
-        const std::uint64_t start = at(symbol), end = at(symbol + 1);
-        if (end < start || end > kTotal) bad_row("falls somewhere", position_);
+    Interval interval(std::size_t k, std::size_t symbol) const {
+        const std::uint64_t start = at(k, symbol), end = at(k, symbol + 1);
+        if (end < start || end > kTotal) bad_row("falls somewhere", positions_[k]);
         return {static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(end - start)};
     }
 
-    std::size_t locate(std::uint32_t slot, Interval &out) const {
+    std::size_t locate(std::size_t k, std::uint32_t slot, Interval &out) const {
         std::size_t low = 0, count = alphabet_;  // the symbol is in [low, low + count)
         while (count > 1) {
             const std::size_t half = count / 2;
-            low += at(low + half) <= slot ? half : 0;
+            low += at(k, low + half) <= slot ? half : 0;
             count -= half;
         }
-        out = interval(low);
-        if (slot < out.start || slot - out.start >= out.freq) bad_row("falls somewhere", position_);
+        out = interval(k, low);
+        if (slot < out.start || slot - out.start >= out.freq) bad_row("falls somewhere", positions_[k]);
         return low;
     }
 
 private:
-    std::uint64_t at(std::size_t i) const { return i == alphabet_ ? kTotal : std::uint64_t{row_[i]} << shift_; }
+    std::uint64_t at(std::size_t k, std::size_t i) const {
+        return i == alphabet_ ? kTotal : std::uint64_t{rows_[k][i]} << shift_;
+    }
 
     std::size_t alphabet_;
     int bits_;
     int shift_;
-    const Int *row_ = nullptr;
-    std::size_t position_ = 0;
+    const Int *rows_[kRowsAtATime];
+    std::size_t positions_[kRowsAtATime];
 };
 
 template <class Element, class Rows>
-auto row_reader(const Rows &rows) {
+auto rows_reader(const Rows &rows) {
     if constexpr (std::is_floating_point_v<Element>)
-        return ProbabilityRow<Element>(rows.alphabet);
+        return ProbabilityRows<Element>(rows.alphabet);
     else
-        return CdfRow<Element>(rows.alphabet, rows.bits);
+        return CdfRows<Element>(rows.alphabet, rows.bits);
 }
 
 }  // namespace
 
 template <class Float>
 const RowKernels<Float> &row_kernels_scalar() {
-    static constexpr RowKernels<Float> set{block_sums<Float>, last_block, edges<Float>};
+    static constexpr RowKernels<Float> set{sum<Float>, interval<Float>, locate<Float>};
     return set;
 }
 
@@ -221,7 +224,7 @@ std::vector<std::uint32_t> cdf_of_probabilities(std::span<const double> row) {
 
 namespace {
 
-// Rows lie in memory one after another and are used once: ask for the one after next while this one is searched.
+// Rows lie in memory one after another and are used once: ask for one a few rows before its turn.
 template <class Element>
 void prefetch_row(const Element *row, std::size_t elements) {
     const auto *bytes = reinterpret_cast<const char *>(row);
@@ -230,33 +233,43 @@ void prefetch_row(const Element *row, std::size_t elements) {
 
 }  // namespace
 
+// Calls use(k, j) for each j < n, with row number k of the reader being that of symbol first + j.
+template <class Element>
+template <class Reader, class Use>
+void CategoricalRowsModel<Element>::with_rows(Reader &reader, std::size_t first, std::size_t n, Use &&use) const {
+    constexpr std::size_t kAhead = 4;
+    // Probabilities in a row are read from end to end, which processors foresee better than they obey.
+    const bool ask = !std::is_floating_point_v<Element> || index_ != nullptr;
+    const std::size_t width = rows_.alphabet + (std::is_floating_point_v<Element> ? 0 : 1);
+    for (std::size_t begin = 0; begin < n; begin += reader.capacity()) {
+        const std::size_t count = std::min(reader.capacity(), n - begin);
+        for (std::size_t k = 0; k < count; ++k) {
+            const std::size_t i = first + begin + k;
+            if (ask && i + kAhead < size_) prefetch_row(rows_.data + row_of(i + kAhead) * width, width);
+            reader.read(k, rows_.data + row_of(i) * width, row_of(i));
+        }
+        for (std::size_t k = 0; k < count; ++k) use(k, begin + k);
+    }
+}
+
 template <class Element>
 bool CategoricalRowsModel<Element>::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols,
                                               Interval *out) const {
-    auto reader = row_reader<Element>(rows_);
-    const std::size_t width = rows_.alphabet + (std::is_floating_point_v<Element> ? 0 : 1);
-    for (std::size_t j = 0; j < n; ++j) {
-        check_symbol(symbols[j], first + j, rows_.alphabet);
-        const std::size_t row = row_of(first + j);
-        reader.read(rows_.data + row * width, row);
-        out[j] = reader.interval(static_cast<std::size_t>(symbols[j]));
+    auto reader = rows_reader<Element>(rows_);
+    for (std::size_t j = 0; j < n; ++j) check_symbol(symbols[j], first + j, rows_.alphabet);
+    with_rows(reader, first, n, [&](std::size_t k, std::size_t j) {
+        out[j] = reader.interval(k, static_cast<std::size_t>(symbols[j]));
         if (out[j].freq == 0) impossible(symbols[j], first + j);
-    }
+    });
     return false;
 }
 
 template <class Element>
 bool CategoricalRowsModel<Element>::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
                                            Interval *out) const {
-    constexpr std::size_t kAhead = 4;
-    auto reader = row_reader<Element>(rows_);
-    const std::size_t width = rows_.alphabet + (std::is_floating_point_v<Element> ? 0 : 1);
-    for (std::size_t j = 0; j < n; ++j) {
-        const std::size_t row = row_of(first + j);
-        if (first + j + kAhead < size_) prefetch_row(rows_.data + row_of(first + j + kAhead) * width, width);
-        reader.read(rows_.data + row * width, row);
-        symbols[j] = static_cast<std::int64_t>(reader.locate(slots[j], out[j]));
-    }
+    auto reader = rows_reader<Element>(rows_);
+    with_rows(reader, first, n,
+              [&](std::size_t k, std::size_t j) { symbols[j] = static_cast<std::int64_t>(reader.locate(k, slots[j], out[j])); });
     return false;
 }
 

@@ -15,6 +15,7 @@ namespace laconic {
 // rises by at least one slot a symbol, whatever the weights. 0 < W_K < 2^32.
 class Rescale {
 public:
+    Rescale() = default;
     Rescale(std::uint64_t total, std::size_t alphabet)
         : factor_(((std::uint64_t{kTotal} - alphabet) << 32) / total), alphabet_(alphabet) {}
     std::uint32_t operator()(std::size_t i, std::uint64_t weight_before) const {
@@ -25,8 +26,8 @@ public:
     std::size_t alphabet() const { return alphabet_; }
 
 private:
-    std::uint64_t factor_;
-    std::size_t alphabet_;
+    std::uint64_t factor_ = 0;
+    std::size_t alphabet_ = 0;
 };
 
 // Probabilities to weights: floor(2^27 p). 2^27 leaves room to sum sixteen in 32 bits; scaling by a power of two and truncation
@@ -35,24 +36,25 @@ inline constexpr int kRowWeightBits = 27;
 inline constexpr double kRowWeightOne = 1 << kRowWeightBits;
 inline constexpr double kMaxProbability = 1.0 + 1.0 / 1024;  // rounding errors of who made the row are forgiven
 inline constexpr std::size_t kMaxAlphabet = std::size_t{1} << 20;
+inline constexpr std::uint32_t kMaxRowWeight = (1u << kRowWeightBits) + (1u << (kRowWeightBits - 10));
 inline bool sums_to_one(std::uint64_t weight, std::size_t alphabet) {
-    const std::uint64_t one = std::uint64_t{1} << kRowWeightBits;
-    return weight + alphabet + (one >> 10) >= one && weight <= one + (one >> 10);
+    constexpr std::uint64_t one = std::uint64_t{1} << kRowWeightBits;
+    return weight + alphabet + (one >> 10) >= one && weight <= kMaxRowWeight;
 }
 
-// A row of probabilities is worked on in blocks of 16 symbols. One set of functions for each instruction set.
+// A row of probabilities is worked on in blocks of 16 symbols. One set of functions for each instruction set; `before[b]` is the
+// weight before block b.
 inline constexpr std::size_t kBlock = 16;
+inline constexpr std::size_t kBlockGroup = 16;  // blocks that a kernel may write at a time
 template <class Float>
 struct RowKernels {
-    // Sums of the weights of each block (the last may be shorter); false if a probability is negative, above kMaxProbability or
-    // not a number.
-    bool (*block_sums)(const Float *row, std::size_t alphabet, std::uint32_t *sums);
-    // The last block b < blocks with C(16 b) <= slot; before[b] is the weight before block b, and before[0] is 0.
-    std::size_t (*last_block)(const std::uint32_t *before, std::size_t blocks, Rescale slots, std::uint32_t slot);
-    // C(first + i) for i = 0 .. live <= 16, where `block` holds symbols first .. first + live - 1 and `before` is the weight
-    // before them.
-    void (*edges)(const Float *block, std::size_t live, std::size_t first, std::uint32_t before, Rescale slots,
-                  std::uint32_t *out);
+    // before[0 .. blocks], with room for whole groups of blocks after before[0]. False if a probability is negative, above
+    // kMaxProbability or not a number, or if they sum to more than that.
+    bool (*sum)(const Float *row, std::size_t alphabet, std::uint32_t *before);
+    // The slots of `symbol` in such a row.
+    Interval (*interval)(const Float *row, const std::uint32_t *before, Rescale slots, std::size_t symbol);
+    // The symbol that has `slot`, and its slots.
+    std::size_t (*locate)(const Float *row, const std::uint32_t *before, Rescale slots, std::uint32_t slot, Interval &out);
 };
 template <class Float>
 const RowKernels<Float> &row_kernels_scalar();
@@ -102,6 +104,8 @@ public:
                 Interval *out) const override;
 
 private:
+    template <class Reader, class Use>
+    void with_rows(Reader &reader, std::size_t first, std::size_t n, Use &&use) const;
     std::size_t row_of(std::size_t i) const { return index_ == nullptr ? i : static_cast<std::size_t>(index_[i]); }
 
     Rows rows_;

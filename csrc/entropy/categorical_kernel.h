@@ -39,10 +39,46 @@ bool block_sums(const Float *row, std::size_t alphabet, std::uint32_t *sums) {
     return bad == 0;
 }
 
-// Without branches: where the slot lies is as good as random.
-inline std::size_t last_block(const std::uint32_t *before, std::size_t blocks, Rescale slots, std::uint32_t slot) {
+inline std::size_t blocks_of(std::size_t alphabet) { return (alphabet + kBlock - 1) / kBlock; }
+
+// The sums of blocks that follow before[0] to the weights before them.
+inline bool sum_up(std::size_t blocks, std::uint32_t *before) {
+    std::uint64_t sum = 0;  // a block's sum stays below 2^32, the row's might not
+    before[0] = 0;
+    for (std::size_t b = 1; b <= blocks; ++b) before[b] = static_cast<std::uint32_t>(sum += before[b]);
+    return sum <= kMaxRowWeight;
+}
+
+template <class Float>
+bool sum(const Float *row, std::size_t alphabet, std::uint32_t *before) {
+    return block_sums(row, alphabet, before + 1) && sum_up(blocks_of(alphabet), before);
+}
+
+// C(first + i) for i = 0 .. live, of which there are up to kBlock: returned.
+template <class Float>
+std::size_t edges(const Float *row, const std::uint32_t *before, Rescale slots, std::size_t block, std::uint32_t *out) {
+    const std::size_t first = block * kBlock, live = slots.alphabet() - first < kBlock ? slots.alphabet() - first : kBlock;
+    std::uint32_t weight = before[block];
+    for (std::size_t i = 0; i < live; ++i) {
+        out[i] = slots(first + i, weight);
+        weight += weight_of(row[first + i]);
+    }
+    out[live] = slots(first + live, weight);
+    return live;
+}
+
+template <class Float>
+Interval interval(const Float *row, const std::uint32_t *before, Rescale slots, std::size_t symbol) {
+    std::uint32_t at[kBlock + 1];
+    edges(row, before, slots, symbol / kBlock, at);
+    const std::uint32_t *const edge = at + symbol % kBlock;
+    return {edge[0], edge[1] - edge[0]};
+}
+
+// The last block whose first symbol's slots begin at or below the slot. Without branches: where it lies is as good as random.
+inline std::size_t last_block(const std::uint32_t *before, Rescale slots, std::uint32_t slot) {
     std::size_t block = 0;
-    for (std::size_t count = blocks; count > 1;) {
+    for (std::size_t count = blocks_of(slots.alphabet()); count > 1;) {
         const std::size_t half = count / 2;
         block += half & (std::size_t{0} - (slots((block + half) * kBlock, before[block + half]) <= slot));
         count -= half;
@@ -50,13 +86,15 @@ inline std::size_t last_block(const std::uint32_t *before, std::size_t blocks, R
     return block;
 }
 
-template <class Float>
-void edges(const Float *block, std::size_t live, std::size_t first, std::uint32_t before, Rescale slots, std::uint32_t *out) {
-    for (std::size_t i = 0; i < live; ++i) {
-        out[i] = slots(first + i, before);
-        before += weight_of(block[i]);
-    }
-    out[live] = slots(first + live, before);
+template <class Float, auto find_block = last_block>
+std::size_t locate(const Float *row, const std::uint32_t *before, Rescale slots, std::uint32_t slot, Interval &out) {
+    const std::size_t block = find_block(before, slots, slot);
+    std::uint32_t at[kBlock + 1];
+    const std::size_t live = edges(row, before, slots, block, at);
+    std::size_t k = 0;
+    for (std::size_t i = 1; i < live; ++i) k += at[i] <= slot;
+    out = {at[k], at[k + 1] - at[k]};
+    return block * kBlock + k;
 }
 
 }  // namespace
