@@ -110,7 +110,7 @@ def tasks(quick: bool) -> list[Task]:
             f"{m} symbols, 4 Gaussians each",
             "C",
             x,
-            lambda: entropy.Mixture(entropy.Gaussian(means, scales), weights),
+            lambda: entropy.GaussianMixture(means, scales, weights),
             bits,
         )
     )

@@ -7,7 +7,8 @@ other kind.
     Stack                                   interleave models, last in first out; bits-back coding
     QueueEncoder, QueueDecoder              interleave models, first in first out
     Gaussian, Laplace, Logistic,            a mean and a scale for each symbol, and weighted sums of them
-    GeneralisedGaussian, Mixture
+    GeneralisedGaussian, Mixture,
+    GaussianMixture
     Categorical, CategoricalRows            probabilities or CDFs as arrays, for all symbols or for each
     Bernoulli, Uniform                      decisions; equally probable symbols
     Autoregressive, Compiled                your own function, in Python or compiled
@@ -33,6 +34,7 @@ from laconic.entropy.distributions import (
     Categorical,
     CategoricalRows,
     Gaussian,
+    GaussianMixture,
     GeneralisedGaussian,
     Laplace,
     LocationScale,
@@ -51,6 +53,7 @@ __all__ = [
     "Compiled",
     "ContextTables",
     "Gaussian",
+    "GaussianMixture",
     "GeneralisedGaussian",
     "Laplace",
     "LocationScale",

@@ -133,6 +133,26 @@ void bind_rows(py::module_ &m, const char *name, bool cdf) {
         py::arg("rows").noconvert(), py::arg("index"), py::arg("bits"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>());
 }
 
+template <class Float>
+void bind_gaussian_mixture(py::module_ &m, const char *name) {
+    using Mixture = GaussianMixtureModel<Float>;
+    py::class_<Mixture, Model>(m, name).def(
+        py::init([](const Array<Float> &means, const Array<Float> &scales, const Array<Float> &weights, bool constant) {
+            for (const auto *rows : {&means, &scales, &weights})
+                if (rows->ndim() != 2 || rows->shape(0) != means.shape(0) || rows->shape(1) != means.shape(1) ||
+                    (constant && rows->shape(0) != 1))
+                    throw std::invalid_argument("means, scales and weights are matrices of one shape");
+            const auto components = static_cast<std::size_t>(means.shape(1));
+            if (components < 1 || components > location_scale::kMaxComponents)
+                throw std::invalid_argument("a mixture has 1 to " + std::to_string(location_scale::kMaxComponents) +
+                                            " components");
+            return Mixture({means.data(), scales.data(), weights.data(), constant ? 0 : components, static_cast<int>(components)},
+                           constant ? Model::kAnyNumber : static_cast<std::size_t>(means.shape(0)));
+        }),
+        py::arg("means").noconvert(), py::arg("scales").noconvert(), py::arg("weights").noconvert(), py::arg("constant"),
+        py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
+}
+
 template <class Encode>
 py::bytes encode_array(const Model &model, const py::array &symbols, int jobs, Encode &&encode) {
     const SymbolView in = view(symbols);
@@ -312,6 +332,8 @@ void bind_distributions(py::module_ &m) {
              }),
              py::arg("parameters").noconvert(), py::arg("weights").noconvert(), py::arg("constant"), py::keep_alive<1, 2>(),
              py::keep_alive<1, 3>());
+    bind_gaussian_mixture<float>(m, "GaussianMixtureF32");
+    bind_gaussian_mixture<double>(m, "GaussianMixtureF64");
     py::class_<CategoricalModel, Model>(m, "CategoricalModel").def(py::init([](const Array<std::uint32_t> &cdf) {
         return CategoricalModel(std::vector<std::uint32_t>(cdf.data(), cdf.data() + cdf.size()));
     }));

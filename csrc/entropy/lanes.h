@@ -2,6 +2,8 @@
 // Everything is in an unnamed namespace: what one file compiles with its flags must not be merged with another file's.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -20,9 +22,87 @@ namespace {
 constexpr std::uint64_t kTwo52Bits = 0x4330000000000000u;
 constexpr double kTwo52 = 4503599627370496.0;
 
+// Floats of half the width, for guesses.
+struct Rough1 {
+    float v;
+    static Rough1 constant(double x) { return {static_cast<float>(x)}; }
+    static Rough1 clamp(Rough1 x, Rough1 low, Rough1 high) { return x.v > low.v ? (x.v < high.v ? x : high) : low; }
+    static Rough1 root(Rough1 x) { return {__builtin_sqrtf(x.v)}; }
+    static Rough1 fused(Rough1 a, Rough1 b, Rough1 c) { return {a.v * b.v + c.v}; }
+    friend Rough1 operator+(Rough1 a, Rough1 b) { return {a.v + b.v}; }
+    friend Rough1 operator-(Rough1 a, Rough1 b) { return {a.v - b.v}; }
+    friend Rough1 operator*(Rough1 a, Rough1 b) { return {a.v * b.v}; }
+    friend Rough1 operator/(Rough1 a, Rough1 b) { return {a.v / b.v}; }
+};
+
+struct Rough2 {
+    Rough1 a, b;
+    static Rough2 constant(double x) { return {Rough1::constant(x), Rough1::constant(x)}; }
+    static Rough2 clamp(Rough2 x, Rough2 low, Rough2 high) {
+        return {Rough1::clamp(x.a, low.a, high.a), Rough1::clamp(x.b, low.b, high.b)};
+    }
+    static Rough2 root(Rough2 x) { return {Rough1::root(x.a), Rough1::root(x.b)}; }
+    static Rough2 fused(Rough2 x, Rough2 y, Rough2 z) { return {Rough1::fused(x.a, y.a, z.a), Rough1::fused(x.b, y.b, z.b)}; }
+    friend Rough2 operator+(Rough2 x, Rough2 y) { return {x.a + y.a, x.b + y.b}; }
+    friend Rough2 operator-(Rough2 x, Rough2 y) { return {x.a - y.a, x.b - y.b}; }
+    friend Rough2 operator*(Rough2 x, Rough2 y) { return {x.a * y.a, x.b * y.b}; }
+    friend Rough2 operator/(Rough2 x, Rough2 y) { return {x.a / y.a, x.b / y.b}; }
+    static Rough2 join(Rough1 x, Rough1 y) { return {x, y}; }
+    Rough1 low() const { return a; }
+    Rough1 high() const { return b; }
+};
+
+#if defined(__AVX2__)
+struct Rough4 {
+    __m128 v;
+    static Rough4 constant(double x) { return {_mm_set1_ps(static_cast<float>(x))}; }
+    static Rough4 clamp(Rough4 x, Rough4 low, Rough4 high) { return {_mm_min_ps(_mm_max_ps(x.v, low.v), high.v)}; }
+    static Rough4 root(Rough4 x) { return {_mm_sqrt_ps(x.v)}; }
+    static Rough4 fused(Rough4 a, Rough4 b, Rough4 c) { return a * b + c; }
+    friend Rough4 operator+(Rough4 a, Rough4 b) { return {_mm_add_ps(a.v, b.v)}; }
+    friend Rough4 operator-(Rough4 a, Rough4 b) { return {_mm_sub_ps(a.v, b.v)}; }
+    friend Rough4 operator*(Rough4 a, Rough4 b) { return {_mm_mul_ps(a.v, b.v)}; }
+    friend Rough4 operator/(Rough4 a, Rough4 b) { return {_mm_div_ps(a.v, b.v)}; }
+};
+
+struct Rough8 {
+    __m256 v;
+    static Rough8 constant(double x) { return {_mm256_set1_ps(static_cast<float>(x))}; }
+    static Rough8 clamp(Rough8 x, Rough8 low, Rough8 high) { return {_mm256_min_ps(_mm256_max_ps(x.v, low.v), high.v)}; }
+    static Rough8 root(Rough8 x) { return {_mm256_sqrt_ps(x.v)}; }
+    static Rough8 fused(Rough8 a, Rough8 b, Rough8 c) { return a * b + c; }
+    friend Rough8 operator+(Rough8 a, Rough8 b) { return {_mm256_add_ps(a.v, b.v)}; }
+    friend Rough8 operator-(Rough8 a, Rough8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+    friend Rough8 operator*(Rough8 a, Rough8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+    friend Rough8 operator/(Rough8 a, Rough8 b) { return {_mm256_div_ps(a.v, b.v)}; }
+    static Rough8 join(Rough4 a, Rough4 b) { return {_mm256_set_m128(b.v, a.v)}; }
+    Rough4 low() const { return {_mm256_castps256_ps128(v)}; }
+    Rough4 high() const { return {_mm256_extractf128_ps(v, 1)}; }
+};
+#endif
+
+#if defined(__AVX512F__)
+struct Rough16 {
+    __m512 v;
+    static Rough16 constant(double x) { return {_mm512_set1_ps(static_cast<float>(x))}; }
+    static Rough16 clamp(Rough16 x, Rough16 low, Rough16 high) { return {_mm512_min_ps(_mm512_max_ps(x.v, low.v), high.v)}; }
+    static Rough16 root(Rough16 x) { return {_mm512_sqrt_ps(x.v)}; }
+    static Rough16 fused(Rough16 a, Rough16 b, Rough16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+    friend Rough16 operator+(Rough16 a, Rough16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+    friend Rough16 operator-(Rough16 a, Rough16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+    friend Rough16 operator*(Rough16 a, Rough16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+    friend Rough16 operator/(Rough16 a, Rough16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+    static Rough16 join(Rough8 a, Rough8 b) { return {_mm512_insertf32x8(_mm512_castps256_ps512(a.v), b.v, 1)}; }
+    Rough8 low() const { return {_mm512_castps512_ps256(v)}; }
+    Rough8 high() const { return {_mm512_extractf32x8_ps(v, 1)}; }
+};
+#endif
+
 struct Lanes1 {
     static constexpr int width = 1;
     using Mask = bool;
+    using Rough = Rough1;
+    using TwiceRough = Rough2;
     std::int64_t v;
 
     static Lanes1 set(std::int64_t x) { return {x}; }
@@ -33,8 +113,6 @@ struct Lanes1 {
     static Lanes1 load_double(const float *p) { return {std::bit_cast<std::int64_t>(static_cast<double>(*p))}; }
     static Lanes1 load_double(const double *p) { return {std::bit_cast<std::int64_t>(*p)}; }
     static Lanes1 bits(double x) { return {std::bit_cast<std::int64_t>(x)}; }
-    static Lanes1 gather(const std::int64_t *p, std::size_t) { return {*p}; }
-    static Lanes1 gather_u32(const std::uint32_t *p, std::size_t) { return {static_cast<std::int64_t>(*p)}; }
     void store(std::int64_t *p) const { *p = v; }
     void store_intervals(Interval *p) const { *p = {static_cast<std::uint32_t>(v), static_cast<std::uint32_t>(v >> 32)}; }
 
@@ -66,6 +144,7 @@ struct Lanes1 {
     static bool any(Mask m) { return m; }
     static Mask opposite(Mask a) { return !a; }
     static Mask either(Mask a, Mask b) { return a || b; }
+    static Lanes1 add_where(Mask m, Lanes1 x, Lanes1 y) { return {x.v + (y.v & -std::int64_t{m})}; }
     // As a double, exactly, for 0 <= v < 2^52; its bits; and from a double x, 0 <= x < 2^51, to one of its neighbours.
     using Real = double;
     Real real() const { return static_cast<double>(v); }
@@ -73,9 +152,13 @@ struct Lanes1 {
     Real as_double() const { return std::bit_cast<double>(v); }
     static Lanes1 near(Real x) { return {static_cast<std::int64_t>(x)}; }
     static Real constant(double x) { return x; }
+    // Of |v| < 2^31, to the nearest float and, without its fraction, back.
+    Rough rough() const { return {static_cast<float>(v)}; }
+    static Lanes1 near(Rough x) { return {static_cast<std::int32_t>(x.v)}; }
     static Real clamp(Real x, Real low, Real high) { return x > low ? (x < high ? x : high) : low; }
-    static Real root(Real x) { return __builtin_sqrt(x); }
+    static Real smaller(Real a, Real b) { return a < b ? a : b; }
     static Lanes1 look_up(const std::uint64_t *table, Lanes1 index) { return {static_cast<std::int64_t>(table[index.v])}; }
+    static Lanes1 look_up_16(const std::uint64_t *table, Lanes1 index) { return look_up(table, index); }  // 16 entries
     // table[index] | table[index + 1] << 32
     static Lanes1 look_up_pair(const std::uint32_t *table, Lanes1 index) {
         std::int64_t pair;
@@ -88,6 +171,8 @@ struct Lanes1 {
 struct Lanes4 {
     static constexpr int width = 4;
     using Mask = __m256i;
+    using Rough = Rough4;
+    using TwiceRough = Rough8;
     __m256i v;
 
     struct Real {
@@ -110,12 +195,6 @@ struct Lanes4 {
     }
     static Lanes4 load_double(const float *p) { return bits({_mm256_cvtps_pd(_mm_loadu_ps(p))}); }
     static Lanes4 load_double(const double *p) { return bits({_mm256_loadu_pd(p)}); }
-    static Lanes4 gather(const std::int64_t *p, std::size_t stride) {
-        return {_mm256_set_epi64x(p[3 * stride], p[2 * stride], p[stride], p[0])};
-    }
-    static Lanes4 gather_u32(const std::uint32_t *p, std::size_t stride) {
-        return {_mm256_set_epi64x(p[3 * stride], p[2 * stride], p[stride], p[0])};
-    }
     void store(std::int64_t *p) const { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), v); }
     void store_intervals(Interval *p) const { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), v); }
 
@@ -148,6 +227,7 @@ struct Lanes4 {
     static bool any(Mask m) { return _mm256_movemask_epi8(m) != 0; }
     static Mask opposite(Mask a) { return _mm256_xor_si256(a, _mm256_set1_epi64x(-1)); }
     static Mask either(Mask a, Mask b) { return _mm256_or_si256(a, b); }
+    static Lanes4 add_where(Mask m, Lanes4 x, Lanes4 y) { return {_mm256_add_epi64(x.v, _mm256_and_si256(y.v, m))}; }
     Real real() const {
         const __m256i biased = _mm256_or_si256(v, _mm256_set1_epi64x(static_cast<std::int64_t>(kTwo52Bits)));
         return {_mm256_sub_pd(_mm256_castsi256_pd(biased), _mm256_set1_pd(kTwo52))};
@@ -159,11 +239,17 @@ struct Lanes4 {
         return {_mm256_xor_si256(_mm256_castpd_si256(biased), _mm256_set1_epi64x(static_cast<std::int64_t>(kTwo52Bits)))};
     }
     static Real constant(double x) { return {_mm256_set1_pd(x)}; }
+    Rough rough() const {
+        const __m256i low = _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+        return {_mm_cvtepi32_ps(_mm256_castsi256_si128(low))};
+    }
+    static Lanes4 near(Rough x) { return {_mm256_cvtepi32_epi64(_mm_cvttps_epi32(x.v))}; }
     static Real clamp(Real x, Real low, Real high) { return {_mm256_min_pd(_mm256_max_pd(x.v, low.v), high.v)}; }
-    static Real root(Real x) { return {_mm256_sqrt_pd(x.v)}; }
+    static Real smaller(Real a, Real b) { return {_mm256_min_pd(a.v, b.v)}; }
     static Lanes4 look_up(const std::uint64_t *table, Lanes4 index) {
         return {_mm256_i64gather_epi64(reinterpret_cast<const long long *>(table), index.v, 8)};
     }
+    static Lanes4 look_up_16(const std::uint64_t *table, Lanes4 index) { return look_up(table, index); }
     static Lanes4 look_up_pair(const std::uint32_t *table, Lanes4 index) {
         return {_mm256_i64gather_epi64(reinterpret_cast<const long long *>(table), index.v, 4)};
     }
@@ -174,6 +260,8 @@ struct Lanes4 {
 struct Lanes8 {
     static constexpr int width = 8;
     using Mask = __mmask8;
+    using Rough = Rough8;
+    using TwiceRough = Rough16;
     __m512i v;
 
     struct Real {
@@ -189,18 +277,11 @@ struct Lanes8 {
     static Lanes8 load_u32(const std::uint32_t *p) {
         return {_mm512_cvtepu32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)))};
     }
-    static __m512i strided(std::size_t stride) {
-        return _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(static_cast<std::int64_t>(stride)));
-    }
     static Lanes8 load_u8(const std::uint8_t *p) {
         return {_mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(p)))};
     }
     static Lanes8 load_double(const float *p) { return bits({_mm512_cvtps_pd(_mm256_loadu_ps(p))}); }
     static Lanes8 load_double(const double *p) { return bits({_mm512_loadu_pd(p)}); }
-    static Lanes8 gather(const std::int64_t *p, std::size_t stride) { return {_mm512_i64gather_epi64(strided(stride), p, 8)}; }
-    static Lanes8 gather_u32(const std::uint32_t *p, std::size_t stride) {
-        return {_mm512_cvtepu32_epi64(_mm512_i64gather_epi32(strided(stride), p, 4))};
-    }
     void store(std::int64_t *p) const { _mm512_storeu_si512(p, v); }
     void store_intervals(Interval *p) const { _mm512_storeu_si512(p, v); }
 
@@ -229,14 +310,20 @@ struct Lanes8 {
     static bool any(Mask m) { return m != 0; }
     static Mask opposite(Mask a) { return static_cast<Mask>(~a); }
     static Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
+    static Lanes8 add_where(Mask m, Lanes8 x, Lanes8 y) { return {_mm512_mask_add_epi64(x.v, m, x.v, y.v)}; }
     Real real() const { return {_mm512_cvtepi64_pd(v)}; }
     Lanes8 double_bits() const { return {_mm512_castpd_si512(real().v)}; }
     Real as_double() const { return {_mm512_castsi512_pd(v)}; }
     static Lanes8 near(Real x) { return {_mm512_cvttpd_epi64(x.v)}; }
     static Real constant(double x) { return {_mm512_set1_pd(x)}; }
+    Rough rough() const { return {_mm512_cvtepi64_ps(v)}; }
+    static Lanes8 near(Rough x) { return {_mm512_cvtepi32_epi64(_mm256_cvttps_epi32(x.v))}; }
     static Real clamp(Real x, Real low, Real high) { return {_mm512_min_pd(_mm512_max_pd(x.v, low.v), high.v)}; }
-    static Real root(Real x) { return {_mm512_sqrt_pd(x.v)}; }
+    static Real smaller(Real a, Real b) { return {_mm512_min_pd(a.v, b.v)}; }
     static Lanes8 look_up(const std::uint64_t *table, Lanes8 index) { return {_mm512_i64gather_epi64(index.v, table, 8)}; }
+    static Lanes8 look_up_16(const std::uint64_t *table, Lanes8 index) {
+        return {_mm512_permutex2var_epi64(_mm512_loadu_si512(table), index.v, _mm512_loadu_si512(table + 8))};
+    }
     static Lanes8 look_up_pair(const std::uint32_t *table, Lanes8 index) { return {_mm512_i64gather_epi64(index.v, table, 4)}; }
 };
 #endif
@@ -255,16 +342,17 @@ struct Twice {
         friend Real operator*(Real x, Real y) { return {x.a * y.a, x.b * y.b}; }
         friend Real operator/(Real x, Real y) { return {x.a / y.a, x.b / y.b}; }
     };
+    using Rough = typename V::TwiceRough;
     V a, b;
 
     static Twice set(std::int64_t x) { return {V::set(x), V::set(x)}; }
+    static Twice load(const std::int64_t *p) { return {V::load(p), V::load(p + V::width)}; }
     static Twice load_u32(const std::uint32_t *p) { return {V::load_u32(p), V::load_u32(p + V::width)}; }
-    static Twice gather(const std::int64_t *p, std::size_t stride) {
-        return {V::gather(p, stride), V::gather(p + V::width * stride, stride)};
+    template <class Float>
+    static Twice load_double(const Float *p) {
+        return {V::load_double(p), V::load_double(p + V::width)};
     }
-    static Twice gather_u32(const std::uint32_t *p, std::size_t stride) {
-        return {V::gather_u32(p, stride), V::gather_u32(p + V::width * stride, stride)};
-    }
+    static Twice bits(Real x) { return {V::bits(x.a), V::bits(x.b)}; }
     void store(std::int64_t *p) const { a.store(p), b.store(p + V::width); }
     void store_intervals(Interval *p) const { a.store_intervals(p), b.store_intervals(p + V::width); }
 
@@ -293,20 +381,106 @@ struct Twice {
     static bool any(Mask m) { return V::any(m.a) || V::any(m.b); }
     static Mask opposite(Mask m) { return {V::opposite(m.a), V::opposite(m.b)}; }
     static Mask either(Mask x, Mask y) { return {V::either(x.a, y.a), V::either(x.b, y.b)}; }
+    static Twice add_where(Mask m, Twice x, Twice y) { return {V::add_where(m.a, x.a, y.a), V::add_where(m.b, x.b, y.b)}; }
     Real real() const { return {a.real(), b.real()}; }
     Twice double_bits() const { return {a.double_bits(), b.double_bits()}; }
     Real as_double() const { return {a.as_double(), b.as_double()}; }
     static Twice near(Real x) { return {V::near(x.a), V::near(x.b)}; }
     static Real constant(double x) { return {V::constant(x), V::constant(x)}; }
+    Rough rough() const { return Rough::join(a.rough(), b.rough()); }
+    static Twice near(Rough x) { return {V::near(x.low()), V::near(x.high())}; }
     static Real clamp(Real x, Real low, Real high) { return {V::clamp(x.a, low.a, high.a), V::clamp(x.b, low.b, high.b)}; }
-    static Real root(Real x) { return {V::root(x.a), V::root(x.b)}; }
+    static Real smaller(Real x, Real y) { return {V::smaller(x.a, y.a), V::smaller(x.b, y.b)}; }
     static Twice look_up(const std::uint64_t *table, Twice index) {
         return {V::look_up(table, index.a), V::look_up(table, index.b)};
+    }
+    static Twice look_up_16(const std::uint64_t *table, Twice index) {
+        return {V::look_up_16(table, index.a), V::look_up_16(table, index.b)};
     }
     static Twice look_up_pair(const std::uint32_t *table, Twice index) {
         return {V::look_up_pair(table, index.a), V::look_up_pair(table, index.b)};
     }
 };
+
+// Columns of V::width rows of numbers, at most `most` of them; stride: numbers from row to row, 0 if there is one row for all.
+template <class V, class T, int most>
+class Columns {
+public:
+    Columns(const T *rows, std::size_t stride, std::size_t) : rows_(rows), stride_(stride) {}
+
+    V integers(std::size_t j) const { return V::load(column(j).data()); }
+    V unsigned_integers(std::size_t j) const { return V::load_u32(column(j).data()); }
+    V doubles(std::size_t j) const { return V::load_double(column(j).data()); }
+
+private:
+    std::array<T, V::width> column(std::size_t j) const {
+        std::array<T, V::width> out;
+        for (std::size_t row = 0; row < V::width; ++row) out[row] = rows_[row * stride_ + j];
+        return out;
+    }
+
+    const T *rows_;
+    std::size_t stride_;
+};
+
+#if defined(__AVX512F__)
+// Every vector of rows has some of a column's numbers; permutations are quicker than gathers.
+template <class V, class T, int most>
+    requires(V::width >= 8)
+class Columns<V, T, most> {
+public:
+    Columns(const T *rows, std::size_t stride, std::size_t columns) {
+        constexpr std::size_t kAtOnce = kLanes < V::width ? kLanes : V::width;
+        if (stride != 0) {
+            for (std::size_t row = 0; row < V::width; row += kAtOnce) read(rows + row * columns, kAtOnce, columns, out_ + row);
+        } else {
+            for (std::size_t j = 0; j < columns; ++j) std::fill_n(out_ + j * V::width, V::width, rows[j]);
+        }
+    }
+
+    V integers(std::size_t j) const { return V::load(out_ + j * V::width); }
+    V unsigned_integers(std::size_t j) const { return V::load_u32(out_ + j * V::width); }
+    V doubles(std::size_t j) const { return V::load_double(out_ + j * V::width); }
+
+private:
+    static constexpr std::size_t kLanes = 64 / sizeof(T);
+
+    static void read(const T *from, std::size_t rows, std::size_t columns, T *out) {
+        const std::size_t n = rows * columns;
+        const auto width = static_cast<int>(columns);
+        if constexpr (sizeof(T) == 8) {
+            const __m512i first = _mm512_mul_epu32(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(width));
+            for (std::size_t j = 0; j < columns; ++j) {
+                const __m512i index = _mm512_add_epi64(first, _mm512_set1_epi64(static_cast<int>(j)));
+                const __m512i vector = _mm512_srli_epi64(index, 3);
+                __m512i column = _mm512_setzero_si512();
+                for (std::size_t v = 0; v * kLanes < n; ++v) {
+                    const __mmask8 here = _mm512_cmpeq_epi64_mask(vector, _mm512_set1_epi64(static_cast<int>(v)));
+                    column = _mm512_mask_permutexvar_epi64(column, here, index, _mm512_loadu_si512(from + v * kLanes));
+                }
+                _mm512_storeu_si512(out + j * V::width, column);
+            }
+        } else {
+            const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+            const __m512i first = _mm512_mullo_epi32(counting, _mm512_set1_epi32(width));
+            for (std::size_t j = 0; j < columns; ++j) {
+                const __m512i index = _mm512_add_epi32(first, _mm512_set1_epi32(static_cast<int>(j)));
+                const __m512i vector = _mm512_srli_epi32(index, 4);
+                __m512i column = _mm512_setzero_si512();
+                for (std::size_t v = 0; v * kLanes < n; ++v) {
+                    const __mmask16 here = _mm512_cmpeq_epi32_mask(vector, _mm512_set1_epi32(static_cast<int>(v)));
+                    const auto live = static_cast<__mmask16>(n - v * kLanes < kLanes ? (1u << (n - v * kLanes)) - 1 : 0xffff);
+                    column =
+                        _mm512_mask_permutexvar_epi32(column, here, index, _mm512_maskz_loadu_epi32(live, from + v * kLanes));
+                }
+                _mm512_mask_storeu_epi32(out + j * V::width, static_cast<__mmask16>((1u << rows) - 1), column);
+            }
+        }
+    }
+
+    alignas(64) T out_[most * V::width];
+};
+#endif
 
 }  // namespace
 }  // namespace laconic

@@ -100,13 +100,90 @@ bool MixtureModel::locate(std::size_t first, std::size_t n, const std::uint32_t 
 }
 
 std::uint64_t MixtureModel::escape(std::size_t i, std::int64_t symbol) const {
-    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    const Mixed<Lanes1> d(location_scale::PackedRows{parameters_, weights_, stride(), components_}.from(i));
     return fold_outside(d.low.v, d.high.v, symbol);
 }
 
 std::int64_t MixtureModel::unescape(std::size_t i, std::uint64_t value) const {
-    const Mixed<Lanes1> d(parameters_ + i * stride(), weights_ + i * stride(), stride(), components_);
+    const Mixed<Lanes1> d(location_scale::PackedRows{parameters_, weights_, stride(), components_}.from(i));
     return unfold_outside(d.low.v, d.high.v, value);
 }
+
+namespace {
+
+template <class Float>
+const location_scale::GaussianKernels<Float> &gaussian_kernels() {
+    if constexpr (sizeof(Float) == 4)
+        return location_scale::kernels().gaussians_f32;
+    else
+        return location_scale::kernels().gaussians_f64;
+}
+
+}  // namespace
+
+template <class Float>
+location_scale::GaussianRows<Float> GaussianMixtureModel<Float>::from(std::size_t i) const {
+    return location_scale::FloatRows<Float>{rows_}.from(i);
+}
+
+// Says what is wrong with the first of rows first .. first + n - 1 that is refused.
+template <class Float>
+void GaussianMixtureModel<Float>::refuse(std::size_t first, std::size_t n) const {
+    using namespace location_scale;
+    const auto cells = static_cast<std::size_t>(rows_.components);
+    const std::uint8_t family = 0;
+    for (std::size_t i = first; i < first + n; ++i) {
+        const GaussianRows<Float> row = from(i);
+        std::int64_t packed[kMaxComponents];
+        std::uint32_t weights[kMaxComponents];
+        std::size_t bad = 0;
+        const std::string where = " at position " + std::to_string(i);
+        switch (quantise(Parameters<Float>{row.means, 1, row.scales, 1, &family, 0}, cells, packed, &bad)) {
+            case Quantised::bad_mean:
+                throw std::invalid_argument("mean " + std::to_string(row.means[bad]) + where +
+                                            " is not a number in -2^32 .. 2^32");
+            case Quantised::bad_scale:
+                throw std::invalid_argument("scale " + std::to_string(row.scales[bad]) + where +
+                                            " is not a finite number above 0");
+            case Quantised::ok:
+                break;
+        }
+        if (!quantise_weights(row.weights, rows_.components, 1, weights, &bad))
+            throw std::invalid_argument("the weights" + where + " are not probabilities that sum to 1");
+    }
+    throw std::invalid_argument("the arrays of a model were changed while it was used");
+}
+
+template <class Float>
+bool GaussianMixtureModel<Float>::intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const {
+    bool bad = false;
+    const bool escapes = gaussian_kernels<Float>().intervals(from(first), n, symbols, out, bad);
+    if (bad) refuse(first, n);
+    return escapes;
+}
+
+template <class Float>
+bool GaussianMixtureModel<Float>::locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                                         Interval *out) const {
+    bool bad = false;
+    const bool escapes = gaussian_kernels<Float>().locate(from(first), n, slots, symbols, out, bad);
+    if (bad) refuse(first, n);
+    return escapes;
+}
+
+template <class Float>
+std::uint64_t GaussianMixtureModel<Float>::escape(std::size_t i, std::int64_t symbol) const {
+    const Mixed<Lanes1> d(location_scale::FloatRows<Float>{from(i)});
+    return fold_outside(d.low.v, d.high.v, symbol);
+}
+
+template <class Float>
+std::int64_t GaussianMixtureModel<Float>::unescape(std::size_t i, std::uint64_t value) const {
+    const Mixed<Lanes1> d(location_scale::FloatRows<Float>{from(i)});
+    return unfold_outside(d.low.v, d.high.v, value);
+}
+
+template class GaussianMixtureModel<float>;
+template class GaussianMixtureModel<double>;
 
 }  // namespace laconic

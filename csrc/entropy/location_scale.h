@@ -77,6 +77,23 @@ Quantised quantise(const Parameters<Float> &parameters, std::size_t n, std::int6
 template <class Float>
 bool quantise_weights(const Float *probabilities, int components, std::size_t rows, std::uint32_t *out, std::size_t *bad);
 
+// Mixtures of Gaussians as float arrays of `components` to a row; stride: `components`, or 0 if all rows are alike.
+template <class Float>
+struct GaussianRows {
+    const Float *means, *scales, *weights;
+    std::size_t stride;
+    int components;
+};
+
+// The mixtures' intervals and locate, straight from floats: what quantise and quantise_weights give is never in memory. `bad` is
+// set where they would refuse something, and the result is then arbitrary.
+template <class Float>
+struct GaussianKernels {
+    bool (*intervals)(const GaussianRows<Float> &rows, std::size_t n, const std::int64_t *symbols, Interval *out, bool &bad);
+    bool (*locate)(const GaussianRows<Float> &rows, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                   Interval *out, bool &bad);
+};
+
 // One set for each instruction set; all compute the same functions. `stride` is 0 (all symbols alike) or the number of
 // components.
 struct Kernels {
@@ -88,6 +105,8 @@ struct Kernels {
                               std::size_t n, const std::int64_t *symbols, Interval *out);
     bool (*mixture_locate)(const std::int64_t *parameters, const std::uint32_t *weights, std::size_t stride, int components,
                            std::size_t n, const std::uint32_t *slots, std::int64_t *symbols, Interval *out);
+    GaussianKernels<float> gaussians_f32;
+    GaussianKernels<double> gaussians_f64;
     // False if any parameter is refused.
     bool (*quantise_f32)(const Parameters<float> &parameters, std::size_t n, std::int64_t *out);
     bool (*quantise_f64)(const Parameters<double> &parameters, std::size_t n, std::int64_t *out);
@@ -144,6 +163,28 @@ private:
     const std::int64_t *parameters_;
     const std::uint32_t *weights_;
     int components_;
+    std::size_t size_;
+};
+
+// Mixtures of Gaussians from float arrays, n rows of `components`, or one row for all (size kAnyNumber): the slots that a
+// MixtureModel of the quantised arrays has. The arrays are read where they lie, and checked when they are used.
+template <class Float>
+class GaussianMixtureModel : public Model {
+public:
+    GaussianMixtureModel(location_scale::GaussianRows<Float> rows, std::size_t size) : rows_(rows), size_(size) {}
+
+    std::size_t size() const override { return size_; }
+    bool intervals(std::size_t first, std::size_t n, const std::int64_t *symbols, Interval *out) const override;
+    bool locate(std::size_t first, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols,
+                Interval *out) const override;
+    std::uint64_t escape(std::size_t i, std::int64_t symbol) const override;
+    std::int64_t unescape(std::size_t i, std::uint64_t value) const override;
+
+private:
+    location_scale::GaussianRows<Float> from(std::size_t i) const;
+    [[noreturn]] void refuse(std::size_t first, std::size_t n) const;
+
+    location_scale::GaussianRows<Float> rows_;
     std::size_t size_;
 };
 

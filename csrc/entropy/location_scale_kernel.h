@@ -18,6 +18,7 @@ constexpr std::int64_t kMaxDistance = (1 << 25) - 1;  // 1/256 bin: beyond, ever
 constexpr std::int64_t kFirstOctave = 1 << 25;        // 2^-5 in z's unit of 2^-30
 constexpr std::int64_t kLastZ = (std::int64_t{1} << 36) - 1;
 constexpr std::int64_t kLow32 = 0xffffffff;
+constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
 
 constexpr std::int64_t cell_of(std::int64_t x, int cell_bits) {
     return std::bit_cast<std::int64_t>(static_cast<double>(x)) >> (52 - cell_bits);
@@ -35,11 +36,13 @@ struct Component {
     V sigma;  // 2^10 scale
 
     Component() = default;
-    explicit Component(V packed) {
-        const V entry = V::look_up(kScales, packed & V::set(kFamilies * kScaleCount - 1));
-        mean = packed.template sra<16>();
+    explicit Component(V packed)
+        : Component(packed.template sra<16>(), packed.template shr<8>() & V::set(kFamilies - 1),
+                    packed & V::set(kFamilies * kScaleCount - 1)) {}
+    // scale: index into kScales
+    [[gnu::always_inline]] Component(V mean_, V family_, V scale) : mean(mean_), family(family_) {
+        const V entry = V::look_up(kScales, scale);
         centre = (mean + V::set(kHalfBin)).template sra<kMeanBits>();
-        family = packed.template shr<8>() & V::set(kFamilies - 1);
         tails = V::multiply(family, V::set(kTailKnots)) - V::set(cell_of(kFirstOctave, kCellBits));
         inverse = entry & V::set((1 << 27) - 1);
         half = entry.template shr<27>() & V::set(kMaxHalfWindow);
@@ -107,7 +110,7 @@ struct Single {
           rest(V::set(kCoded - 1) - part.half - part.half) {}
 
     // Slots below bin x, for low <= x <= high + 1.
-    V cdf(V x) const {
+    [[gnu::always_inline]] V cdf(V x) const {
         typename V::Mask below;
         const V tail = V::multiply(rest, tail_of_edge(part, x, below).value()).template shr<32>();
         const V inner = (x - low) + V::select(below, tail, rest - tail);
@@ -123,6 +126,112 @@ struct Single {
     }
 };
 
+// The nearest points of the grids of location_scale.h, from the bits of doubles. `bad`: lanes of which a parameter is refused;
+// what they get is arbitrary.
+template <class V>
+[[gnu::always_inline]] inline V mean_on_grid(V mean, typename V::Mask &bad) {
+    constexpr std::int64_t kLargest = std::bit_cast<std::int64_t>(4294967296.0);
+    // Doubles of one sign compare as their bits, and what is not a number lies above infinity.
+    bad = V::either(bad, V::greater(mean & V::set(INT64_MAX), V::set(kLargest)));
+    return V::bits(mean.as_double() * V::constant(1 << kMeanBits) + V::constant(kRound)) - V::bits(V::constant(kRound));
+}
+
+template <class V>
+[[gnu::always_inline]] inline V scale_on_grid(V scale, typename V::Mask &bad) {
+    constexpr std::int64_t kMantissa = (std::int64_t{1} << 52) - 1;
+    constexpr std::int64_t kLargest = 0x7fefffffffffffff;
+    bad = V::either(bad, V::either(V::greater(V::set(1), scale), V::greater(scale, V::set(kLargest))));
+    // The number of thresholds at or below the mantissa f is 16 log2(1 + f) rounded to nearest: floor(16 f), or one or two more.
+    // The exponent and floor(16 f) stand together.
+    const V mantissa = scale & V::set(kMantissa), sixteenth = mantissa.template shr<48>();
+    V index = scale.template shr<48>() + V::set(kScaleOrigin - 16 * 1023 + 2);
+    for (int k = 0; k < 2; ++k)
+        index = V::add_where(V::greater(V::look_up_16(kScaleThresholds + k, sixteenth), mantissa), index, V::set(-1));
+    return V::minimum(V::maximum(index, V::set(0)), V::set(kScaleCount - 1));
+}
+
+template <class V>
+[[gnu::always_inline]] inline V quantised(V mean, V scale, V family, typename V::Mask &bad) {
+    return mean_on_grid(mean, bad).template shl<16>() + family.template shl<8>() + scale_on_grid(scale, bad);
+}
+
+template <class V>
+typename V::Mask none() {
+    return V::greater(V::set(0), V::set(0));
+}
+
+// The weights of a row of probabilities, one component after the other.
+template <class V>
+class WeightSteps {
+public:
+    // p: the bits of doubles
+    [[gnu::always_inline]] V next(V p, bool last) {
+        constexpr double one = 1 << kWeightBits;
+        least_ = V::smaller(p.as_double(), least_);
+        sum_ = sum_ + p.as_double();
+        const auto scaled = V::smaller(sum_ * V::constant(one), V::constant(one)) + V::constant(kRound);
+        const V after = last ? V::set(1 << kWeightBits) : V::bits(scaled) - V::bits(V::constant(kRound));
+        const V weight = after - before_;
+        before_ = after;
+        return weight;
+    }
+    // Rows that are refused.
+    typename V::Mask bad() const {
+        // Doubles of one sign compare as their bits, and what is not a number lies above all others of its sign.
+        const auto negative = V::greater(V::set(0), V::bits(least_ + V::constant(0)));  // -0 + 0 is 0
+        const auto small = V::greater(V::bits(V::constant(1 - kWeightTolerance)), V::bits(sum_));
+        const auto large = V::greater(V::bits(sum_), V::bits(V::constant(1 + kWeightTolerance)));
+        return V::either(negative, V::either(small, large));
+    }
+
+private:
+    typename V::Real sum_ = V::constant(0), least_ = V::constant(0);
+    V before_ = V::set(0);
+};
+
+// Rows of components as they lie in memory, V::width of them: each(add) calls add(j, component j, its weight) and returns
+// whether a row is refused. stride: elements from row to row, 0 if all are alike.
+struct PackedRows {
+    const std::int64_t *parameters;
+    const std::uint32_t *weights;
+    std::size_t stride;
+    int components;
+
+    PackedRows from(std::size_t j) const { return {parameters + j * stride, weights + j * stride, stride, components}; }
+
+    template <class V, class Add>
+    [[gnu::always_inline]] bool each(Add &&add) const {
+        const auto count = static_cast<std::size_t>(components);
+        const Columns<V, std::int64_t, kMaxComponents> parts(parameters, stride, count);
+        const Columns<V, std::uint32_t, kMaxComponents> shares(weights, stride, count);
+        for (std::size_t j = 0; j < count; ++j) add(j, Component<V>(parts.integers(j)), shares.unsigned_integers(j));
+        return false;
+    }
+};
+
+template <class Float>
+struct FloatRows : GaussianRows<Float> {
+    FloatRows from(std::size_t j) const {
+        const std::size_t at = j * this->stride;
+        return {{this->means + at, this->scales + at, this->weights + at, this->stride, this->components}};
+    }
+
+    template <class V, class Add>
+    [[gnu::always_inline]] bool each(Add &&add) const {
+        using Numbers = Columns<V, Float, kMaxComponents>;
+        const auto count = static_cast<std::size_t>(this->components);
+        const Numbers m(this->means, this->stride, count), s(this->scales, this->stride, count),
+            w(this->weights, this->stride, count);
+        auto bad = none<V>();
+        WeightSteps<V> steps;
+        for (std::size_t j = 0; j < count; ++j) {
+            const V mean = mean_on_grid(m.doubles(j), bad), scale = scale_on_grid(s.doubles(j), bad);
+            add(j, Component<V>(mean, V::set(0), scale), steps.next(w.doubles(j), j + 1 == count));
+        }
+        return V::any(V::either(steps.bad(), bad));
+    }
+};
+
 template <class V>
 struct Mixed {
     int components;
@@ -130,22 +239,23 @@ struct Mixed {
     V weights[kMaxComponents];
     V low, high, rest;
     bool gaussian;  // every component of every lane
+    bool bad;       // a row is refused: nothing may be asked of the others
 
-    Mixed(const std::int64_t *parameters, const std::uint32_t *row_weights, std::size_t stride, int components_)
-        : components(components_) {
+    template <class Rows>
+    explicit Mixed(const Rows &rows) : components(rows.components) {
         V heaviest = V::set(0), middle = V::set(0), families = V::set(0);
         low = V::set(INT64_MAX);
         high = V::set(INT64_MIN);
-        for (int j = 0; j < components; ++j) {
-            const Component<V> c = parts[j] = Component<V>(V::gather(parameters + j, stride));
-            const V weight = weights[j] = V::gather_u32(row_weights + j, stride);
+        bad = rows.template each<V>([&](std::size_t j, const Component<V> &c, V weight) __attribute__((always_inline)) {
+            parts[j] = c;
+            weights[j] = weight;
             const auto exists = V::greater(weight, V::set(0));
             low = V::select(exists, V::minimum(low, c.centre - c.half), low);
             high = V::select(exists, V::maximum(high, c.centre + c.half), high);
             middle = V::select(V::greater(weight, heaviest), c.centre, middle);
             heaviest = V::maximum(heaviest, weight);
             families = families | c.family;
-        }
+        });
         gaussian = !V::any(V::greater(families, V::set(0)));
         // A hull wider than any window is cut to the widest window around the heaviest component (the first of them).
         const auto wide = V::greater(high - low, V::set(2 * kMaxHalfWindow));
@@ -165,48 +275,51 @@ struct Mixed {
         return V::select(V::greater(x, low), V::select(V::greater(x, high), V::set(kCoded), inner), V::set(0));
     }
 
-    // From the quantile of the one Gaussian with the mixture's mean and variance by Newton's method in doubles on approximate
-    // Gaussians; for other families, a step with the true density follows.
+    // From the quantile of the one Gaussian with the mixture's mean and variance by Newton's method on approximate Gaussians; for
+    // other families, a step with the true density follows. Floats are enough: the mass is known to 2^-22, a place to one in
+    // 2^24.
     V guess(V slot) const {
-        using Real = typename V::Real;
+        using Real = typename V::Rough;
         constexpr double kUnit = 1.0 / (1 << 30);  // of inverse times 1/256 bin
-        const Real zero = V::constant(0), far = V::constant(1 << 25);
+        const Real zero = Real::constant(0), far = Real::constant(1 << 25);
         Real means[kMaxComponents], inverses[kMaxComponents], shares[kMaxComponents];  // means in 1/256 bin above low
         Real mean = zero, square = zero;
         for (int j = 0; j < components; ++j) {
-            shares[j] = weights[j].real() * V::constant(1.0 / 65536);
-            means[j] = V::minimum(V::maximum(parts[j].mean - low.template shl<kMeanBits>(), V::set(0)), V::set(1 << 25)).real();
-            inverses[j] = parts[j].inverse.real() * V::constant(kUnit);
-            const Real s = parts[j].sigma.real() * V::constant(0.25);
-            mean = mean + shares[j] * means[j];
-            square = square + shares[j] * (means[j] * means[j] + s * s);
+            shares[j] = weights[j].rough() * Real::constant(1.0 / 65536);
+            means[j] = V::minimum(V::maximum(parts[j].mean - low.template shl<kMeanBits>(), V::set(0)), V::set(1 << 25)).rough();
+            inverses[j] = parts[j].inverse.rough() * Real::constant(kUnit);
+            const Real s = parts[j].sigma.rough() * Real::constant(0.25);
+            mean = Real::fused(shares[j], means[j], mean);
+            square = Real::fused(shares[j], Real::fused(means[j], means[j], s * s), square);
         }
-        const Real deviation = V::root(V::clamp(square - mean * mean, V::constant(1), V::constant(1e18)));
+        const Real deviation = Real::root(Real::clamp(square - mean * mean, Real::constant(1), Real::constant(1e18)));
         const V target = mass_below(slot, low, high, rest);
         typename V::Mask upper;
-        const Real distance = standard_quantile(parts[0], target, upper).real() * deviation * V::constant(1.0 / (1 << 24));
-        const V start = V::select(upper, V::near(mean + distance), V::near(V::clamp(mean - distance, zero, far)));
-        Real x = V::clamp(start.real(), zero, far);
-        const Real wanted = target.real() * V::constant(0x1p-32) - V::constant(0.5);
+        const V distance = V::near(standard_quantile(parts[0], target, upper).template shr<2>().rough() * deviation *
+                                   Real::constant(1.0 / (1 << 22)));
+        const V middle = V::near(mean);
+        Real x = Real::clamp(V::select(upper, middle + distance, middle - distance).rough(), zero, far);
+        const Real wanted = target.template shr<2>().rough() * Real::constant(0x1p-30) - Real::constant(0.5);
         for (int step = 0; step < 2; ++step) {
-            Real mass = zero, density = V::constant(1e-9);
+            Real mass = zero, density = Real::constant(1e-9);
             for (int j = 0; j < components; ++j) {
                 // Phi(z) - 1/2 and its derivative by an odd polynomial, off by less than 2.6e-4 on -3 .. 3.
-                const Real z = V::clamp((x - means[j]) * inverses[j], V::constant(-3), V::constant(3));
+                const Real z = Real::clamp((x - means[j]) * inverses[j], Real::constant(-3), Real::constant(3));
                 const Real y = z * z;
                 constexpr double c[] = {0.3979446935, -0.0639826202, 0.0081571769, -0.00060939832, 0.00001946677};
-                Real p = V::constant(c[4]), q = V::constant(9 * c[4]);
+                Real p = Real::constant(c[4]), q = Real::constant(9 * c[4]);
                 for (int k = 3; k >= 0; --k) {
-                    p = p * y + V::constant(c[k]);
-                    q = q * y + V::constant((2 * k + 1) * c[k]);
+                    p = Real::fused(p, y, Real::constant(c[k]));
+                    q = Real::fused(q, y, Real::constant((2 * k + 1) * c[k]));
                 }
-                mass = mass + shares[j] * (p * z);
-                density = density + shares[j] * inverses[j] * q;
+                mass = Real::fused(shares[j], p * z, mass);
+                density = Real::fused(shares[j] * inverses[j], q, density);
             }
-            x = V::clamp(x + V::clamp((wanted - mass) / density, zero - deviation, deviation), zero, far);
+            x = Real::clamp(x + Real::clamp((wanted - mass) / density, zero - deviation, deviation), zero, far);
         }
         const V found = low + (V::near(x) + V::set(kHalfBin)).template shr<kMeanBits>();
-        return gaussian ? found : newton(found, slot, deviation * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
+        return gaussian ? found
+                        : newton(found, slot, V::near(deviation).real() * V::constant(1.0 / (1 << kMeanBits)) + V::constant(1));
     }
 
 private:
@@ -244,8 +357,9 @@ bool intervals_of(const Distribution &d, V x, Interval *out) {
 }
 
 // Newton's method, with the frequency of the probed bin as the density: from a guess to the bin itself, mostly in one to three
-// rounds. A round computes both edges of a bin, which are independent of each other and keep the processor busy. C(a) <= slot <
-// C(b) always; every fourth round halves [a, b) instead, so that no distribution takes more than 4 log2(bins) rounds.
+// rounds. The first computes both edges of a bin, which are independent of each other and keep the processor busy; the next bin
+// is mostly a neighbour, of which one edge is known. C(a) <= slot < C(b) always; every fourth round halves [a, b) instead, so
+// that no distribution takes more than 4 log2(bins) rounds.
 template <class V, class Distribution>
 bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *out) {
     const auto escaped = V::greater(slot, V::set(kCoded - 1));
@@ -253,78 +367,42 @@ bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *o
     const V one = V::set(1);
     V a = d.low, b = d.high + one;
     V x = V::minimum(V::maximum(d.guess(wanted), d.low), d.high);
+    V start = d.cdf(x), end = d.cdf(x + one);
     for (int round = 1;; ++round) {
-        const V start = d.cdf(x), end = d.cdf(x + one);
-        const V freq = end - start;
         const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
-        if (!V::any(V::either(left, V::opposite(right)))) {
+        const auto wrong = V::either(left, V::opposite(right));
+        if (!V::any(wrong)) {
             x.store(symbols);
-            V::select(escaped, V::set(kEscapeBits), start | freq.template shl<32>()).store_intervals(out);
+            V::select(escaped, V::set(kEscapeBits), start | (end - start).template shl<32>()).store_intervals(out);
             return V::any(escaped);
         }
         a = V::select(left, a, V::select(right, x, x + one));
         b = V::select(left, x, V::select(right, x + one, b));
-        const V step = V::near(V::select(left, start - wanted - one, wanted - start).real() / freq.real());
+        const V miss = V::select(left, start - wanted - one, V::maximum(wanted - start, V::set(0)));
+        const V step = V::near(miss.real() / (end - start).real());
         const V newton = V::select(left, x - step - one, x + step);
         const V middle = a + (b - a).template shr<1>();
-        x = V::minimum(V::maximum(round % 4 == 0 ? middle : newton, a), b - one);
+        const V next = V::minimum(V::maximum(round % 4 == 0 ? middle : newton, a), b - one);
+        const V near = d.cdf(V::select(left, next, next + one));  // the edge on the far side of x
+        const auto apart = V::either(V::greater(next, x + one), V::greater(x, next + one));
+        const V back = V::any(apart) ? d.cdf(V::select(left, next + one, next)) : V::select(left, start, end);
+        start = V::select(wrong, V::select(left, near, back), start);
+        end = V::select(wrong, V::select(left, back, near), end);
+        x = next;
     }
-}
-
-// See location_scale.h. `bad` is set when a parameter of the lanes is refused; the result is then arbitrary.
-template <class V>
-V quantised(V mean, V scale, V family, bool &bad) {
-    constexpr std::int64_t kMantissa = (std::int64_t{1} << 52) - 1;
-    constexpr std::int64_t kLargestMean = std::bit_cast<std::int64_t>(4294967296.0);
-    constexpr std::int64_t kLargestScale = 0x7fefffffffffffff;
-    // Doubles of one sign compare as their bits, and what is not a number lies above infinity.
-    const auto bad_mean = V::greater(mean & V::set(INT64_MAX), V::set(kLargestMean));
-    const auto bad_scale = V::either(V::greater(V::set(1), scale), V::greater(scale, V::set(kLargestScale)));
-    bad |= V::any(V::either(bad_mean, bad_scale));
-
-    // Adding 1.5 2^52 rounds to an integer, ties to even.
-    constexpr double kRound = 6755399441055744.0;
-    const V steps = V::bits(mean.as_double() * V::constant(1 << kMeanBits) + V::constant(kRound)) - V::bits(V::constant(kRound));
-
-    // The number of thresholds at or below the mantissa f is 16 log2(1 + f) rounded to nearest: floor(16 f), or one or two more.
-    const V mantissa = scale & V::set(kMantissa);
-    const V sixteenth = mantissa.template shr<48>();
-    const auto reached = [&](V index) {
-        return V::select(V::greater(V::look_up(kScaleThresholds, index), mantissa), V::set(0), V::set(1));
-    };
-    const V step = sixteenth + reached(sixteenth) + reached(sixteenth + V::set(1));
-    const V octaves = scale.template shr<52>() - V::set(1023);
-    const V index = octaves.template shl<4>() + step + V::set(kScaleOrigin);
-    const V clamped = V::minimum(V::maximum(index, V::set(0)), V::set(kScaleCount - 1));
-    return steps.template shl<16>() + family.template shl<8>() + clamped;
 }
 
 // Weights of V::width rows of probabilities, see location_scale.h. `bad` is set when a row is refused.
 template <class V, class Float>
 void weights_of(const Float *rows, std::size_t components, std::uint32_t *out, bool &bad) {
-    constexpr double kRound = 6755399441055744.0;  // adding 1.5 2^52 rounds to an integer, ties to even
-    const V one = V::set(1 << kWeightBits);
-    auto sum = V::constant(0);
-    V before = V::set(0), signs = V::set(0);
+    const Columns<V, Float, kMaxComponents> numbers(rows, components, components);
+    WeightSteps<V> steps;
     for (std::size_t j = 0; j < components; ++j) {
-        double column[V::width];
-        for (std::size_t row = 0; row < V::width; ++row) column[row] = static_cast<double>(rows[row * components + j]);
-        const auto p = V::load_double(column).as_double() + V::constant(0);  // -0 + 0 is 0
-        signs = signs | V::bits(p);
-        sum = sum + p;
-        const auto scaled = V::clamp(sum, V::constant(0), V::constant(2)) * V::constant(1 << kWeightBits) + V::constant(kRound);
-        const V rounded = V::minimum(V::bits(scaled) - V::bits(V::constant(kRound)), one);
-        const V after = j + 1 == components ? one : rounded;
         std::int64_t weights[V::width];
-        (after - before).store(weights);
+        steps.next(numbers.doubles(j), j + 1 == components).store(weights);
         for (std::size_t row = 0; row < V::width; ++row) out[row * components + j] = static_cast<std::uint32_t>(weights[row]);
-        before = after;
     }
-    // Doubles of one sign compare as their bits, and what is not a number lies above all others of its sign.
-    const auto negative = V::greater(V::set(0), signs);
-    const auto small = V::greater(V::bits(V::constant(1 - kWeightTolerance)), V::bits(sum));
-    const auto large = V::greater(V::bits(sum), V::bits(V::constant(1 + kWeightTolerance)));
-    bad |= V::any(V::either(negative, V::either(small, large)));
+    bad |= V::any(steps.bad());
 }
 
 template <class V>
@@ -359,34 +437,59 @@ struct Loops {
         return escapes;
     }
 
+    template <class Rows>
+    static bool mixtures_intervals(const Rows &rows, std::size_t n, const std::int64_t *symbols, Interval *out, bool &bad) {
+        bool escapes = false;
+        const auto work = [&]<class W>(W, std::size_t j) {
+            const Mixed<W> mixed(rows.from(j));
+            bad |= mixed.bad;
+            escapes |= intervals_of<W>(mixed, W::load(symbols + j), out + j);
+        };
+        std::size_t j = 0;
+        for (; j + width <= n; j += width) work(V{}, j);
+        for (; j < n; ++j) work(Rest{}, j);
+        return escapes;
+    }
+
+    template <class Rows>
+    static bool mixtures_locate(const Rows &rows, std::size_t n, const std::uint32_t *slots, std::int64_t *symbols, Interval *out,
+                                bool &bad) {
+        bool escapes = false;
+        const auto work = [&]<class W>(W, std::size_t j) {
+            const Mixed<W> mixed(rows.from(j));
+            bad |= mixed.bad;
+            if (!bad) escapes |= locate_of<W>(mixed, W::load_u32(slots + j), symbols + j, out + j);
+        };
+        std::size_t j = 0;
+        using Pair = Twice<V>;  // a quarter faster: each step of the search waits for the one before
+        for (; j + 2 * width <= n; j += 2 * width) work(Pair{}, j);
+        for (; j + width <= n; j += width) work(V{}, j);
+        for (; j < n; ++j) work(Rest{}, j);
+        return escapes;
+    }
+
     static bool mixture_intervals(const std::int64_t *parameters, const std::uint32_t *weights, std::size_t stride,
                                   int components, std::size_t n, const std::int64_t *symbols, Interval *out) {
-        bool escapes = false;
-        std::size_t j = 0;
-        for (; j + width <= n; j += width)
-            escapes |= intervals_of<V>(Mixed<V>(parameters + j * stride, weights + j * stride, stride, components),
-                                       V::load(symbols + j), out + j);
-        for (; j < n; ++j)
-            escapes |= intervals_of<Rest>(Mixed<Rest>(parameters + j * stride, weights + j * stride, stride, components),
-                                          Rest::load(symbols + j), out + j);
-        return escapes;
+        bool bad = false;
+        return mixtures_intervals(PackedRows{parameters, weights, stride, components}, n, symbols, out, bad);
     }
 
     static bool mixture_locate(const std::int64_t *parameters, const std::uint32_t *weights, std::size_t stride, int components,
                                std::size_t n, const std::uint32_t *slots, std::int64_t *symbols, Interval *out) {
-        bool escapes = false;
-        std::size_t j = 0;
-        using Pair = Twice<V>;  // a quarter faster: each step of the search waits for the one before
-        for (; j + 2 * width <= n; j += 2 * width)
-            escapes |= locate_of<Pair>(Mixed<Pair>(parameters + j * stride, weights + j * stride, stride, components),
-                                       Pair::load_u32(slots + j), symbols + j, out + j);
-        for (; j + width <= n; j += width)
-            escapes |= locate_of<V>(Mixed<V>(parameters + j * stride, weights + j * stride, stride, components),
-                                    V::load_u32(slots + j), symbols + j, out + j);
-        for (; j < n; ++j)
-            escapes |= locate_of<Rest>(Mixed<Rest>(parameters + j * stride, weights + j * stride, stride, components),
-                                       Rest::load_u32(slots + j), symbols + j, out + j);
-        return escapes;
+        bool bad = false;
+        return mixtures_locate(PackedRows{parameters, weights, stride, components}, n, slots, symbols, out, bad);
+    }
+
+    template <class Float>
+    static bool gaussians_intervals(const GaussianRows<Float> &rows, std::size_t n, const std::int64_t *symbols, Interval *out,
+                                    bool &bad) {
+        return mixtures_intervals(FloatRows<Float>{rows}, n, symbols, out, bad);
+    }
+
+    template <class Float>
+    static bool gaussians_locate(const GaussianRows<Float> &rows, std::size_t n, const std::uint32_t *slots,
+                                 std::int64_t *symbols, Interval *out, bool &bad) {
+        return mixtures_locate(FloatRows<Float>{rows}, n, slots, symbols, out, bad);
     }
 
     template <class W, class Float>
@@ -397,15 +500,16 @@ struct Loops {
     template <class Float>
     static bool quantise(const Parameters<Float> &p, std::size_t n, std::int64_t *out) {
         bool bad = false;
+        const auto work = [&]<class W>(W, std::size_t j) {
+            auto refused = none<W>();
+            const W family = p.family_stride == 0 ? W::set(*p.families) : W::load_u8(p.families + j);
+            quantised<W>(doubles<W>(p.means, p.mean_stride, j), doubles<W>(p.scales, p.scale_stride, j), family, refused)
+                .store(out + j);
+            bad |= W::any(refused);
+        };
         std::size_t j = 0;
-        const auto family = [&]<class W>(W) { return p.family_stride == 0 ? W::set(*p.families) : W::load_u8(p.families + j); };
-        for (; j + width <= n; j += width)
-            quantised<V>(doubles<V>(p.means, p.mean_stride, j), doubles<V>(p.scales, p.scale_stride, j), family(V{}), bad)
-                .store(out + j);
-        for (; j < n; ++j)
-            quantised<Rest>(doubles<Rest>(p.means, p.mean_stride, j), doubles<Rest>(p.scales, p.scale_stride, j), family(Rest{}),
-                            bad)
-                .store(out + j);
+        for (; j + width <= n; j += width) work(V{}, j);
+        for (; j < n; ++j) work(Rest{}, j);
         return !bad;
     }
 
@@ -419,8 +523,16 @@ struct Loops {
         return !bad;
     }
 
-    static constexpr Kernels kernels{intervals,       locate,           mixture_intervals, mixture_locate,
-                                     quantise<float>, quantise<double>, weights<float>,    weights<double>};
+    static constexpr Kernels kernels{intervals,
+                                     locate,
+                                     mixture_intervals,
+                                     mixture_locate,
+                                     {gaussians_intervals<float>, gaussians_locate<float>},
+                                     {gaussians_intervals<double>, gaussians_locate<double>},
+                                     quantise<float>,
+                                     quantise<double>,
+                                     weights<float>,
+                                     weights<double>};
 };
 
 }  // namespace
