@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -299,20 +300,74 @@ namespace {
 // Order 1: a chunk is cut into one segment for each lane, so that the symbol before is one that the lane itself has decoded.
 // Coded symbol i = t * lanes + lane is symbol lane * (count / lanes) + t of the chunk; those that fill no row keep their places.
 template <bool ToCoded>
-void transpose(const uint8_t *from, uint8_t *to, size_t count) {
-    const size_t lanes = lanes_of(count), length = count / lanes;
-    constexpr size_t kTile = 64;  // rows whose coded symbols stay in the first-level cache
-    for (size_t begin = 0; begin < length; begin += kTile) {
-        const size_t end = std::min(begin + kTile, length);
-        for (size_t lane = 0; lane < lanes; ++lane)
-            for (size_t t = begin; t < end; ++t) {
-                const size_t coded = t * lanes + lane, plain = lane * length + t;
-                if constexpr (ToCoded)
-                    to[coded] = from[plain];
-                else
-                    to[plain] = from[coded];
-            }
+void move_symbols(const uint8_t *from, uint8_t *to, size_t lanes, size_t length, size_t begin, size_t end) {
+    for (size_t lane = 0; lane < lanes; ++lane)
+        for (size_t t = begin; t < end; ++t) {
+            const size_t coded = t * lanes + lane, plain = lane * length + t;
+            if constexpr (ToCoded)
+                to[coded] = from[plain];
+            else
+                to[plain] = from[coded];
+        }
+}
+
+// Eight rows of 32 bytes, as four words each, to 8 x 8 bytes transposed in each column of words, by exchanging halves of halves.
+constexpr size_t kGroups = rans_b::kLanes / 8;
+typedef uint64_t Words __attribute__((vector_size(8 * kGroups)));
+[[gnu::always_inline]] inline void transpose_words(Words (&rows)[8]) {
+    const auto exchange = [&](size_t a, size_t b, unsigned shift, uint64_t low) {
+        const Words moved = (rows[a] >> shift ^ rows[b]) & low;
+        rows[a] ^= moved << shift;
+        rows[b] ^= moved;
+    };
+    for (size_t k = 0; k < 4; ++k) exchange(k, k + 4, 32, 0x00000000ffffffff);
+    for (size_t k = 0; k < 8; k += 4)
+        for (size_t j = k; j < k + 2; ++j) exchange(j, j + 2, 16, 0x0000ffff0000ffff);
+    for (size_t k = 0; k < 8; k += 2) exchange(k, k + 1, 8, 0x00ff00ff00ff00ff);
+}
+
+uint64_t load_word(const uint8_t *p) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    return word;
+}
+void store_word(uint8_t *p, uint64_t word) { std::memcpy(p, &word, 8); }
+
+// As move_symbols, for 32 lanes and kTile rows. Several cache lines of a segment are written at a time: the segments of a full
+// chunk lie 2^15 bytes apart, where a first-level cache has room for few of them.
+constexpr size_t kTile = 256;
+template <bool ToCoded>
+void move_tile(const uint8_t *from, uint8_t *to, size_t length, size_t begin) {
+    constexpr size_t kLanes = rans_b::kLanes;
+    uint8_t tile[kLanes][kTile];
+    if constexpr (ToCoded)
+        for (size_t lane = 0; lane < kLanes; ++lane) std::memcpy(tile[lane], from + lane * length + begin, kTile);
+    for (size_t t = 0; t < kTile; t += 8) {
+        Words rows[8];
+        if constexpr (ToCoded) {
+            for (size_t k = 0; k < 8; ++k)
+                for (size_t g = 0; g < kGroups; ++g) rows[k][g] = load_word(&tile[8 * g + k][t]);
+            transpose_words(rows);
+            std::memcpy(to + (begin + t) * kLanes, rows, sizeof rows);
+        } else {
+            std::memcpy(rows, from + (begin + t) * kLanes, sizeof rows);
+            transpose_words(rows);
+            for (size_t k = 0; k < 8; ++k)
+                for (size_t g = 0; g < kGroups; ++g) store_word(&tile[8 * g + k][t], rows[k][g]);
+        }
     }
+    if constexpr (!ToCoded)
+        for (size_t lane = 0; lane < kLanes; ++lane) std::memcpy(to + lane * length + begin, tile[lane], kTile);
+}
+
+template <bool ToCoded>
+void transpose(const uint8_t *from, uint8_t *to, size_t count) {
+    static_assert(std::endian::native == std::endian::little);
+    const size_t lanes = lanes_of(count), length = count / lanes;
+    size_t t = 0;
+    if (lanes == rans_b::kLanes)
+        for (; t + kTile <= length; t += kTile) move_tile<ToCoded>(from, to, length, t);
+    move_symbols<ToCoded>(from, to, lanes, length, t, length);
     std::copy(from + lanes * length, from + count, to + lanes * length);
 }
 
@@ -338,13 +393,15 @@ void decode_order1(const uint8_t *data, size_t size, uint8_t *symbols, size_t n)
     const FittedHeader<uint8_t> header(data, end);
     // Every byte has a table, so that a damaged stream can't ask for one that is not there; an intact one asks for no other
     // contexts.
-    std::array<uint32_t, 256> table_of{};
+    std::array<uint8_t, 256> table_of{};
     for (size_t c = 0; c < std::min<size_t>(256, header.table_of.size()); ++c) table_of[c] = header.table_of[c];
     // Two chunks in turn, each with a row of zeros before it: the contexts of its first row.
     constexpr size_t kBefore = rans_b::kLanes;
     const size_t room = kBefore + std::min(n, kContextChunk);
-    std::vector<uint8_t> coded(n > kContextChunk ? 2 * room : room);
-    const auto coded_at = [&](size_t first) { return coded.data() + (first / kContextChunk % 2) * room + kBefore; };
+    const auto coded = std::make_unique_for_overwrite<uint8_t[]>(n > kContextChunk ? 2 * room : room);
+    const auto coded_at = [&](size_t first) { return coded.get() + (first / kContextChunk % 2) * room + kBefore; };
+    for (size_t first = 0; first < std::min(n, 2 * kContextChunk); first += kContextChunk)
+        std::fill_n(coded_at(first) - kBefore, kBefore, uint8_t{0});
     const auto finish = [&](size_t first) {
         transpose<false>(coded_at(first), symbols + first, std::min(kContextChunk, n - first));
     };

@@ -74,8 +74,9 @@ struct DecodeJob {
     unsigned lanes;
     Symbol *symbols;
     const uint16_t *contexts;  // as in EncodeJob
-    const uint32_t *table_of;  // unless nullptr, the context is the lane's symbol before: symbols[i] has the table
-                               // table_of[symbols[i - lanes]], and `lanes` symbols may be read before the first. Bytes only.
+    const uint8_t *table_of;   // unless nullptr, the context is the lane's symbol before: symbols[i] has the table
+                               // table_of[symbols[i - lanes]] of 256, and `lanes` symbols may be read before the first. Bytes
+                               // only.
     size_t n;
     const uint8_t *stream, *end;
     std::array<uint32_t, kLanes> states;
@@ -133,7 +134,7 @@ struct DecodeRows {
     const DecodeTables *tables;
     Symbol *symbols;
     const uint16_t *contexts;
-    const uint32_t *table_of;
+    const uint8_t *table_of;
     size_t rows;
     const uint8_t *stream;
     const uint8_t *limit;  // a row may begin while stream <= limit: no more than kRowBytes from there are read
@@ -160,7 +161,7 @@ struct Kernels {
     bool (*encode_rows)(EncodeRows<Symbol> &job);
     // Until no rows are left or the stream passes its limit.
     void (*decode_rows)(DecodeRows<Symbol> &job);
-    // Two blocks in step, until that holds for one of them; both have contexts of the same kind.
+    // Two blocks in step, until that holds for one of them; both have contexts of the same kind, and the same table_of.
     void (*decode_rows_pair)(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second);
 };
 

@@ -114,8 +114,10 @@ inline void store(uint16_t *out, const __m256i (&symbols)[kVectors]) {
 // One block, or two in step.
 template <bool Packed, Context Kind, typename Symbol, unsigned Blocks>
 void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
+    [[maybe_unused]] uint32_t table_of[Kind == Context::previous ? 256 : 1];  // as wide as what a gather reads
+    if constexpr (Kind == Context::previous) std::copy_n(blocks[0]->table_of, 256, table_of);
     const auto lookups = [&]<size_t... B>(std::index_sequence<B...>) {
-        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, blocks[B]->table_of)...};
+        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, table_of)...};
     }(std::make_index_sequence<Blocks>());
     __m256i x[Blocks][kVectors];
     const uint8_t *stream[Blocks], *limit[Blocks];

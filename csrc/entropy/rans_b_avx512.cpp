@@ -37,28 +37,40 @@ inline __m512i refill(__m512i x, const uint8_t *&stream) {
     return _mm512_mask_or_epi32(x, due, _mm512_slli_epi32(x, 16), _mm512_maskz_expand_epi32(due, words));
 }
 
-// 16 symbols, one a 32-bit element; the states are left to be refilled.
+// A table for each byte, in registers.
+struct TableMap {
+    __m512i quarters[4];
+
+    explicit TableMap(const uint8_t *table_of) {
+        for (unsigned k = 0; k < 4; ++k) quarters[k] = _mm512_loadu_si512(table_of + 64 * k);
+    }
+
+    // By the low byte of each 32-bit element.
+    __m512i operator()(__m512i symbols) const {
+        constexpr __mmask64 kLowBytes = 0x1111111111111111;
+        const __m512i below = _mm512_maskz_permutex2var_epi8(kLowBytes, quarters[0], symbols, quarters[1]);
+        const __m512i above = _mm512_maskz_permutex2var_epi8(kLowBytes, quarters[2], symbols, quarters[3]);
+        return _mm512_mask_mov_epi32(below, _mm512_test_epi32_mask(symbols, _mm512_set1_epi32(0x80)), above);
+    }
+};
+
+// 16 symbols, one a 32-bit element, in the low byte where they are packed; the states are left to be refilled.
 template <bool Packed, Context Kind>
 struct Lookup {
-    const uint32_t *slots, *table_of;
+    const uint32_t *slots;
     const uint16_t *symbols;
     __m512i mask, precision;
 
-    explicit Lookup(const DecodeTables &tables, const uint32_t *table_of_context)
+    explicit Lookup(const DecodeTables &tables)
         : slots(tables.slots()),
-          table_of(table_of_context),
           symbols(tables.symbols()),
           mask(_mm512_set1_epi32((1 << tables.precision()) - 1)),
           precision(_mm512_set1_epi32(static_cast<int>(tables.precision()))) {}
 
-    // given: the contexts of these symbols; before: the symbols a row before.
-    __m512i operator()(__m512i &x, const uint16_t *given, const void *before) const {
+    // tables: those of these symbols.
+    __m512i operator()(__m512i &x, __m512i tables) const {
         __m512i slot = _mm512_and_si512(x, mask);
-        if constexpr (Kind == Context::given) slot = _mm512_or_si512(slot, _mm512_sllv_epi32(load(given), precision));
-        if constexpr (Kind == Context::previous) {
-            const __m512i table = gather<4>(table_of, load(static_cast<const uint8_t *>(before)));
-            slot = _mm512_or_si512(slot, _mm512_sllv_epi32(table, precision));
-        }
+        if constexpr (Kind != Context::none) slot = _mm512_or_si512(slot, _mm512_sllv_epi32(tables, precision));
         const __m512i entry = gather<4>(slots, slot);
         const __m512i high = _mm512_srlv_epi32(x, precision);
         constexpr unsigned freq_at = Packed ? 20 : 14;
@@ -73,7 +85,7 @@ struct Lookup {
 template <bool Packed, Context Kind, typename Symbol, unsigned Blocks>
 void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
     const auto lookups = [&]<size_t... B>(std::index_sequence<B...>) {
-        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables, blocks[B]->table_of)...};
+        return std::array<Lookup<Packed, Kind>, Blocks>{Lookup<Packed, Kind>(*blocks[B]->tables)...};
     }(std::make_index_sequence<Blocks>());
     __m512i x[Blocks][kVectors];
     const uint8_t *stream[Blocks], *limit[Blocks];
@@ -88,6 +100,13 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
         contexts[b] = blocks[b]->contexts;
         rows = std::min(rows, blocks[b]->rows);
     }
+    // The symbols a row before stay in registers.
+    __m512i before[Blocks][kVectors];
+    static constexpr uint8_t kNone[256] = {};
+    const TableMap table_of(Kind == Context::previous ? blocks[0]->table_of : kNone);
+    if constexpr (Kind == Context::previous)
+        for (unsigned b = 0; b < Blocks; ++b)
+            for (unsigned v = 0; v < kVectors; ++v) before[b][v] = load(symbols[b] + 16 * v - kLanes);
     size_t row = 0;
     for (; row < rows; ++row) {
         bool room = stream[0] <= limit[0];
@@ -95,10 +114,13 @@ void decode_rows_with(DecodeRows<Symbol> *const (&blocks)[Blocks]) {
         if (!room) break;
         const size_t first = kLanes * row;
         for (unsigned b = 0; b < Blocks; ++b)
-            for (unsigned v = 0; v < kVectors; ++v)
-                store(symbols[b] + first + 16 * v,
-                      lookups[b](x[b][v], Kind == Context::given ? contexts[b] + first + 16 * v : nullptr,
-                                 symbols[b] + first + 16 * v - kLanes));
+            for (unsigned v = 0; v < kVectors; ++v) {
+                __m512i tables = _mm512_setzero_si512();
+                if constexpr (Kind == Context::given) tables = load(contexts[b] + first + 16 * v);
+                if constexpr (Kind == Context::previous) tables = table_of(before[b][v]);
+                before[b][v] = lookups[b](x[b][v], tables);
+                store(symbols[b] + first + 16 * v, before[b][v]);
+            }
         for (unsigned b = 0; b < Blocks; ++b)
             for (unsigned v = 0; v < kVectors; ++v) x[b][v] = refill(x[b][v], stream[b]);
     }

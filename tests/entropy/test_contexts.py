@@ -241,6 +241,16 @@ def test_order1(symbols, precision):
     assert reference.decode_order1(encoded[0], symbols.size) == symbols.tobytes()
 
 
+@pytest.mark.parametrize("n", [8191, 8192, 8192 + 33, 2 * 8192 + 31, 3 * 8192 + 32 * 8])
+def test_order1_where_tiles_of_rows_end(n):
+    symbols = chain(n, n, 200)
+    encoded = on_every_isa(lambda: encode_order1(symbols))
+    assert len(set(encoded)) == 1
+    assert reference.decode_order1(encoded[0], n) == symbols.tobytes()
+    for decoded in on_every_isa(lambda: decode_order1(encoded[0], n)):
+        np.testing.assert_array_equal(decoded, symbols)
+
+
 @pytest.mark.parametrize("n", [1 << 20, (1 << 20) + 33, (2 << 20) + 5, (3 << 20) + 100_000, 4 << 20])
 def test_order1_chunks(n):
     symbols = chain(n, n, 100)
