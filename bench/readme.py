@@ -1,6 +1,6 @@
-"""Writes the tables of the README from the committed results: `python -m bench.readme` (or `--check`).
+"""Writes the tables of the README and of docs/entropy-models.md from the committed results: `python -m bench.readme` (or `--check`).
 
-Every table stands between `<!-- bench:NAME -->` and `<!-- /bench -->`; nothing else in the README is touched.
+Every table stands between `<!-- bench:NAME -->` and `<!-- /bench -->`; nothing else in the files is touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+MODELS = ROOT / "docs" / "entropy-models.md"
 RESULTS = ROOT / "bench" / "results"
 
 Row = dict[str, Any]
@@ -63,7 +64,7 @@ def bytes_() -> str:
 
 def entropy() -> str:
     """Decoding speed of the static coders by instruction set, beside peers of the same run or machine."""
-    blocks = [row for row in rows("entropy_blocks") if row["set"] == "bf16_exponents"]
+    blocks = [row for row in rows("entropy") if row["set"] == "bf16_exponents"]
     peers = [row for row in rows("entropy_blocks_peers") if row["set"] == "bf16_exponents"]
     lines = ["| bf16 exponents | bits a symbol | encode MB/s | decode MB/s |", "|---|---|---|---|"]
     shown = [row for row in blocks if row["codec"] in ("laconic:A", "laconic:B") or row["codec"].startswith(("zstd", "constriction"))]
@@ -75,24 +76,42 @@ def entropy() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"weights": weights, "bytes": bytes_, "entropy": entropy}
+def models() -> str:
+    """The coders with a model for each symbol on the best instruction set, and their peer: size over the information."""
+    table = [row for row in rows("entropy") if "ideal_bytes" in row]
+    best = max((row["isa"] for row in table), key=["scalar", "avx2", "avx512"].index)
+    lines = ["| set | file | codec | isa | size | encode M/s | decode M/s | prepared |", "|---|---|---|---|---|---|---|---|"]
+    for row in table:
+        if row["codec"] == "laconic:C" and row["isa"] != best:
+            continue
+        size = 100 * (row["stored_bytes"] / row["ideal_bytes"] - 1)
+        speeds = [row.get(f"{kind}{way}_msyms") for kind in ("", "prepared_") for way in ("encode", "decode")]
+        prepared = f"{speeds[2]:.0f} / {speeds[3]:.0f}" if speeds[2] else ""
+        cells = [row["set"], row["file"], row["codec"], row["isa"], f"{size:+.3f} %", f"{speeds[0]:.0f}", f"{speeds[1]:.0f}", prepared]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def render(text: str) -> str:
-    for name, table in TABLES.items():
+TABLES = {README: {"weights": weights, "bytes": bytes_, "entropy": entropy}, MODELS: {"models": models}}
+
+
+def render(path: Path) -> str:
+    text = path.read_text()
+    for name, table in TABLES[path].items():
         pattern = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
         text, count = pattern.subn(lambda match, table=table: match[1] + table() + "\n" + match[2], text)
         if count != 1:
-            raise SystemExit(f"README.md has {count} places for the table {name!r}")
+            raise SystemExit(f"{path.name} has {count} places for the table {name!r}")
     return text
 
 
 def main() -> None:
-    text = README.read_text()
-    fresh = render(text)
-    if "--check" in sys.argv[1:]:
-        raise SystemExit(0 if fresh == text else "README.md is not what `python -m bench.readme` writes")
-    README.write_text(fresh)
+    for path in TABLES:
+        fresh = render(path)
+        if "--check" not in sys.argv[1:]:
+            path.write_text(fresh)
+        elif fresh != path.read_text():
+            raise SystemExit(f"{path.name} is not what `python -m bench.readme` writes")
 
 
 if __name__ == "__main__":

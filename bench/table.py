@@ -24,6 +24,8 @@ _SPEEDS = ("encode_mbps", "decode_mbps", "encode_wall_mbps", "decode_wall_mbps")
 
 def render(rows: list[Row]) -> str:
     """The whole table. Speeds are of process CPU time unless the column says wall; MB = 10**6 bytes."""
+    # The same codec with another instruction set is another line.
+    rows = [row | {"codec": f"{row['codec']} {row['isa']}"} if row.get("isa") else row for row in rows]
     blocks: list[tuple[str, list[tuple[str, ...]]]] = []
     for name, in_set in grouped(rows, "set").items():
         files = grouped(in_set, "file")
