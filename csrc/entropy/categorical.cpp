@@ -46,7 +46,7 @@ const RowKernels<Float> &row_kernels() {
 
 // Rows are read some at a time before symbols are looked for in them: where one is depends on nothing but its own row, and so the
 // processor need not wait for memory between two searches.
-constexpr std::size_t kRowsAtATime = 8;
+constexpr std::size_t kRowsAtATime = 4;
 
 // Rows of probabilities, as the weights before each block of 16.
 template <class Float>

@@ -86,15 +86,20 @@ inline std::size_t last_block(const std::uint32_t *before, Rescale slots, std::u
     return block;
 }
 
-template <class Float, auto find_block = last_block>
-std::size_t locate(const Float *row, const std::uint32_t *before, Rescale slots, std::uint32_t slot, Interval &out) {
-    const std::size_t block = find_block(before, slots, slot);
+template <class Float>
+std::size_t locate_in(const Float *row, const std::uint32_t *before, Rescale slots, std::uint32_t slot, std::size_t block,
+                      Interval &out) {
     std::uint32_t at[kBlock + 1];
     const std::size_t live = edges(row, before, slots, block, at);
     std::size_t k = 0;
     for (std::size_t i = 1; i < live; ++i) k += at[i] <= slot;
     out = {at[k], at[k + 1] - at[k]};
     return block * kBlock + k;
+}
+
+template <class Float, auto find_block = last_block>
+std::size_t locate(const Float *row, const std::uint32_t *before, Rescale slots, std::uint32_t slot, Interval &out) {
+    return locate_in(row, before, slots, slot, find_block(before, slots, slot), out);
 }
 
 }  // namespace
