@@ -99,6 +99,7 @@ V mass_below(V slot, V low, V high, V rest) {
 
 template <class V>
 struct Single {
+    static constexpr bool kSeveralRounds = false;  // hardly ever
     Component<V> part;
     V low, high;
     V rest;  // slots beyond one for each bin
@@ -234,6 +235,7 @@ struct FloatRows : GaussianRows<Float> {
 
 template <class V>
 struct Mixed {
+    static constexpr bool kSeveralRounds = true;
     int components;
     Component<V> parts[kMaxComponents];
     V weights[kMaxComponents];
@@ -357,38 +359,60 @@ bool intervals_of(const Distribution &d, V x, Interval *out) {
 }
 
 // Newton's method, with the frequency of the probed bin as the density: from a guess to the bin itself, mostly in one to three
-// rounds. The first computes both edges of a bin, which are independent of each other and keep the processor busy; the next bin
-// is mostly a neighbour, of which one edge is known. C(a) <= slot < C(b) always; every fourth round halves [a, b) instead, so
-// that no distribution takes more than 4 log2(bins) rounds.
+// rounds. C(a) <= slot < C(b) always; every fourth round halves [a, b) instead, so that no distribution takes more than
+// 4 log2(bins) rounds.
+template <class V>
+struct Bracket {
+    V a, b;
+
+    // The bin to probe after x, whose slots start .. end lie right (`left`) or left of the wanted slot or hold it.
+    [[gnu::always_inline]] V next(V x, V start, V freq, V wanted, typename V::Mask left, typename V::Mask right, int round) {
+        const V one = V::set(1);
+        a = V::select(left, a, V::select(right, x, x + one));
+        b = V::select(left, x, V::select(right, x + one, b));
+        const V step = V::near(V::select(left, start - wanted - one, V::maximum(wanted - start, V::set(0))).real() / freq.real());
+        const V newton = V::select(left, x - step - one, x + step);
+        const V middle = a + (b - a).template shr<1>();
+        return V::minimum(V::maximum(round % 4 == 0 ? middle : newton, a), b - one);
+    }
+};
+
 template <class V, class Distribution>
 bool locate_of(const Distribution &d, V slot, std::int64_t *symbols, Interval *out) {
     const auto escaped = V::greater(slot, V::set(kCoded - 1));
     const V wanted = V::select(escaped, V::set(0), slot);
     const V one = V::set(1);
-    V a = d.low, b = d.high + one;
+    Bracket<V> bracket{d.low, d.high + one};
     V x = V::minimum(V::maximum(d.guess(wanted), d.low), d.high);
-    V start = d.cdf(x), end = d.cdf(x + one);
-    for (int round = 1;; ++round) {
-        const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
-        const auto wrong = V::either(left, V::opposite(right));
-        if (!V::any(wrong)) {
-            x.store(symbols);
-            V::select(escaped, V::set(kEscapeBits), start | (end - start).template shl<32>()).store_intervals(out);
-            return V::any(escaped);
+    const auto finish = [&](V start, V freq) {
+        x.store(symbols);
+        V::select(escaped, V::set(kEscapeBits), start | freq.template shl<32>()).store_intervals(out);
+        return V::any(escaped);
+    };
+    if constexpr (!Distribution::kSeveralRounds) {
+        for (int round = 1;; ++round) {
+            const V start = d.cdf(x), end = d.cdf(x + one);
+            const V freq = end - start;
+            const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
+            if (!V::any(V::either(left, V::opposite(right)))) return finish(start, freq);
+            x = bracket.next(x, start, freq, wanted, left, right, round);
         }
-        a = V::select(left, a, V::select(right, x, x + one));
-        b = V::select(left, x, V::select(right, x + one, b));
-        const V miss = V::select(left, start - wanted - one, V::maximum(wanted - start, V::set(0)));
-        const V step = V::near(miss.real() / (end - start).real());
-        const V newton = V::select(left, x - step - one, x + step);
-        const V middle = a + (b - a).template shr<1>();
-        const V next = V::minimum(V::maximum(round % 4 == 0 ? middle : newton, a), b - one);
-        const V near = d.cdf(V::select(left, next, next + one));  // the edge on the far side of x
-        const auto apart = V::either(V::greater(next, x + one), V::greater(x, next + one));
-        const V back = V::any(apart) ? d.cdf(V::select(left, next + one, next)) : V::select(left, start, end);
-        start = V::select(wrong, V::select(left, near, back), start);
-        end = V::select(wrong, V::select(left, back, near), end);
-        x = next;
+    } else {
+        // The first round computes both edges of a bin, which are independent of each other and keep the processor busy; the next
+        // bin is mostly a neighbour, of which one edge is known.
+        V start = d.cdf(x), end = d.cdf(x + one);
+        for (int round = 1;; ++round) {
+            const auto left = V::greater(start, wanted), right = V::greater(end, wanted);
+            const auto wrong = V::either(left, V::opposite(right));
+            if (!V::any(wrong)) return finish(start, end - start);
+            const V next = bracket.next(x, start, end - start, wanted, left, right, round);
+            const V near = d.cdf(V::select(left, next, next + one));  // the edge on the far side of x
+            const auto apart = V::either(V::greater(next, x + one), V::greater(x, next + one));
+            const V back = V::any(apart) ? d.cdf(V::select(left, next + one, next)) : V::select(left, start, end);
+            start = V::select(wrong, V::select(left, near, back), start);
+            end = V::select(wrong, V::select(left, back, near), end);
+            x = next;
+        }
     }
 }
 
