@@ -9,6 +9,7 @@
 #include "mixing/context_set.h"
 #include "mixing/hashed_slots.h"
 #include "mixing/history.h"
+#include "mixing/history_chain.h"
 #include "mixing/match_model.h"
 #include "mixing/mixer.h"
 #include "mixing/probability.h"
@@ -26,7 +27,11 @@ constexpr size_t kOrders = 5;     // of these, orders
 // Contexts that few bytes follow: their second nibble is looked up beside the first, where it is fetched ahead.
 constexpr unsigned kBeside = 0b1111011100;
 constexpr size_t kLanes = 16;  // contexts, order 1 twice, two matches; padded
-constexpr size_t kInputs = 2 * kLanes;
+// Inputs: logits and centred probabilities of the lanes, logits of the contexts once more where these saw one kind of bit only,
+// and the chain of orders.
+constexpr size_t kSingle = 2 * kLanes, kChain = kSingle + kContexts;
+constexpr size_t kInputs = 3 * kLanes;
+static_assert(kChain + kOrders <= kInputs);
 
 // Tuned on the first 400,000 bytes of enwik8 and on alice29.txt (docs/notes/mixing.md).
 constexpr int16_t kFirstWeight = kWeightOne * 6 / 64;
@@ -37,6 +42,8 @@ constexpr unsigned kMostSlotBits = 21;
 template <class Kernel>
 class ByteModel {
 public:
+    static constexpr unsigned kMostBits = 23;
+
     // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
     ByteModel(size_t capacity, unsigned bits, Content content)
         : text_content_(content == Content::text),
@@ -69,13 +76,16 @@ public:
         words_[kContexts + 1] = fast1_[i1];
         words_[kContexts + 2] = long_match_.choose(partial_, bits_);
         words_[kContexts + 3] = short_match_.choose(partial_, bits_);
-        Kernel::template logits<kLanes>(words_.data(), mixers_.inputs());
         const size_t known = contexts_.known(kOrders), strength = std::max(long_match_.strength(), short_match_.strength());
         mixers_.select(0, strength * 8 + known);
-        mixers_.select(1, last_ * 8 + static_cast<size_t>(bits_));
+        mixers_.select(1, std::min(column_, 255u) * 8 + static_cast<size_t>(bits_));
         mixers_.select(2, place_class_ * 256 + partial_);
         mixers_.select(3, expected_);
         mixers_.select_final(0, known * 256 + partial_);
+        int16_t *const x = mixers_.inputs();
+        Kernel::template logits<kLanes>(words_.data(), x);
+        Kernel::template marked<kLanes>(words_.data(), x, x + kSingle);
+        chain_.choose(logit_of(words_[kContexts] >> 16), contexts_.template states<kOrders>(0), x + kChain);
         const int logit = mixers_.mix();
         const int p = probability_of(logit);
         const int a = apm_order0_.refine(logit, partial_);
@@ -90,9 +100,10 @@ public:
 
     void update(int bit) {
         mixers_.train(bit, rate_, kFinalRate);
+        chain_.update(bit);
         apm_order0_.update(bit, 6);
         apm_order2_.update(bit, 5);
-        Kernel::template adapt<kLanes>(words_.data(), limits_.data(), bit);
+        Kernel::template adapt<kLanes, true>(words_.data(), limits_.data(), bit);
         contexts_.update(words_.data(), bit, node_);
         const size_t i1 = last_ << 8 | partial_;
         order1_[i1] = words_[kContexts];
@@ -194,6 +205,7 @@ private:
         follow1_[b2] = (follow1_[b2] << 8 | b1) & 0xffffff;
         follow2_[b3 << 8 | b2] = static_cast<uint16_t>(follow2_[b3 << 8 | b2] << 8 | b1);
         text_ = ahead_text_;
+        column_ = byte == 10 ? 0 : column_ + 1;
         long_match_.next_byte(past_);
         short_match_.next_byte(past_);
     }
@@ -220,6 +232,7 @@ private:
     Past past_;
     HashedSlots slots_;
     ContextSet<kContexts> contexts_;
+    HistoryChain<kOrders> chain_;
     LargeArray<uint32_t> order1_, fast1_;
     alignas(64) std::array<uint32_t, kLanes> words_, limits_;  // two lanes to spare hold P(1) over all
     MatchModel long_match_, short_match_;
@@ -230,7 +243,7 @@ private:
 
     std::array<uint32_t, kContexts> hash_{}, hash2nd_{};
     Words text_, ahead_text_;
-    uint32_t last_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
+    uint32_t last_ = 0, column_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
     size_t place_class_ = 0, expected_ = 256;
     unsigned partial_ = 1, node_ = 1, second_ = 0;
     uint8_t ahead_ = 0;
