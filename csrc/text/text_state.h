@@ -72,7 +72,7 @@ public:
             combine(w1, past.back(1) << 8 | b2),
             combine(combine(w0, after1), 31),
             combine(combine(w0, after2), 33),
-            combine(combine(w0, last_ending_), 35),
+            0,
             combine(combine(place_in_lines(), word_length_), b1 + 51),
             b1 << 8 | b3,
             b2 << 8 | b3,
@@ -137,14 +137,12 @@ private:
         if (is_letter(byte)) {
             word_ = combine(word_, byte >= 128 ? byte : byte | 32);
             ++word_length_;
-            ending_ = (ending_ << 8 | byte) & 0xffffff;
         } else if (word_length_ > 0) {
             if (line_words_++ == 0) first_word_ = word_;
             follow_word_[word_place(before_[0])] = word_;
             follow_words_[words_place(before_[0], before_[1])] = word_;
             before_ = {word_, before_[0]};
-            last_ending_ = ending_;
-            word_ = word_length_ = ending_ = 0;
+            word_ = word_length_ = 0;
         }
     }
 
@@ -203,7 +201,6 @@ private:
     std::array<uint32_t, 10> order_{};
     std::array<uint32_t, 2> before_{};  // the last words
     uint64_t folded_ = 0;
-    uint32_t ending_ = 0, last_ending_ = 0;  // the last three letters of the word so far, of the one before
     uint32_t word_ = 0, word_length_ = 0, last_ = 0, first_word_ = 0, line_words_ = 0;
     size_t line_start_ = 0, previous_line_ = 0, line_ = 0;
     uint32_t line_length_ = 0;

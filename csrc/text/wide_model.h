@@ -44,7 +44,7 @@ static_assert(kOrders + kWords <= 2 * kSpare);
 constexpr int16_t kFirstWeight = kWeightOne * 2 / 64;
 constexpr int32_t kFinalRate = 100;
 constexpr unsigned kSseBits = 14;
-constexpr unsigned kMostDirectBits = 20;
+constexpr unsigned kMostDirectBits = 21;
 
 template <class Kernel>
 class WideModel {
@@ -55,7 +55,7 @@ public:
     WideModel(size_t capacity, unsigned bits, Content content)
         : past_(capacity),
           slots_(bits),
-          direct_(std::min(bits, kMostDirectBits)),
+          direct_(std::min(bits - 1, kMostDirectBits)),
           order1_(size_t{1} << 16),
           fast1_(size_t{1} << 16),
           matches_{MatchModel(24, bits - 1), MatchModel(11, bits - 1), MatchModel(5, bits - 1)},
@@ -190,7 +190,7 @@ private:
         for (const MatchModel &m : matches_)
             if (expected == 0) expected = m.expected_byte();
         expected_ = expected != 0 ? expected : 256 + past_.back(2);
-        rate_ = 4 + static_cast<int32_t>((140u << 14) / ((1u << 14) + past_.size()));
+        rate_ = 4 + static_cast<int32_t>((300u << 14) / ((1u << 14) + past_.size()));
         for (size_t c = 0; c < kContexts; ++c) {
             const Slot slot = slots_.find(hash_[c]);
             contexts_.select(c, slot.histories);
