@@ -1,6 +1,7 @@
 // N contexts at once: the bit history that each has of the next bit, turned into a probability.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,13 +12,17 @@
 
 namespace laconic::mixing {
 
-// `Maps` probabilities a context, for the caller to adapt at different rates.
+// `Maps` probabilities a context, for the caller to adapt at different rates. They have the mark (probability.h) where the context
+// saw one kind of bit only: such predictions deserve weights of their own.
 template <size_t N, size_t Maps = 1>
 class ContextSet {
 public:
     ContextSet() {
         for (size_t c = 0; c < Maps * N; ++c)
-            for (size_t s = 0; s < kStates; ++s) map(c)[s] = adaptive(table_.initial[s]) | 20;  // as if seen 20 times
+            for (size_t s = 0; s < kStates; ++s) {
+                map(c)[s] = (adaptive(table_.initial[s]) & ~kMark) | 20;  // as if seen 20 times
+                if (table_.n0[s] == 0 || table_.n1[s] == 0) map(c)[s] |= kMark;
+            }
     }
 
     void select(size_t c, uint8_t *histories) { histories_[c] = histories; }
@@ -34,6 +39,12 @@ public:
     }
 
     size_t state(size_t c) const { return states_[c]; }
+    template <size_t Count>
+    std::array<uint8_t, Count> states(size_t first) const {
+        std::array<uint8_t, Count> states;
+        std::copy_n(states_.begin() + static_cast<ptrdiff_t>(first), Count, states.begin());
+        return states;
+    }
 
     // How many of the contexts [0, count) have been seen before.
     size_t known(size_t count) const {

@@ -55,7 +55,6 @@ HistoryTable build() {
     builder.find(0, 0, 0);
     for (int s = 0; s < builder.table.count; ++s) {
         const int n0 = builder.table.n0[static_cast<size_t>(s)], n1 = builder.table.n1[static_cast<size_t>(s)];
-        builder.table.run[static_cast<size_t>(s)] = static_cast<int16_t>(n0 == 0 ? 12 * n1 : n1 == 0 ? -12 * n0 : 0);
         // A count on the coarse scale climbs to its next step, so that runs keep growing.
         const auto up = [](int n) {
             int next = n + 1;

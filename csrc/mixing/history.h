@@ -14,7 +14,6 @@ struct HistoryTable {
     std::array<std::array<uint8_t, 256>, 2> next;  // by the bit, then the state
     std::array<uint8_t, 256> n0, n1, worth;        // worth: n0 + n1
     std::array<uint16_t, 256> initial;             // first guess of P(1), 16 bits
-    std::array<int16_t, 256> run;                  // where one kind of bit was seen only: 12 times how often, negative for 0
     int count;                                     // states in use
 };
 

@@ -4,9 +4,10 @@
 //     train(x, w, step)  w[i] = saturate16(w[i] + ((x[i] step + 2^14) >> 15))
 //     mix(x, w[])        out[s] = clamp(dot(x, w[s]) >> 6) for several weight vectors
 //     logits(words, x)   of adaptive probabilities (probability.h): x[l] = logit_of(p[l]), x[L + l] = (p[l] - 32768) >> 5
-//     adapt(words, ...)  adaptive probabilities after the bit
+//     adapt(words, ...)  adaptive probabilities after the bit; `Marked`: the marks stay
+//     marked(words, x, out)  out[l] = words[l] has the mark ? x[l] : 0
 //
-// Weights and inputs are int16; counts of both are multiples of 32, vectors are aligned to 64 bytes. No sum leaves 32 bits.
+// Weights and inputs are int16; counts of both are multiples of 16, vectors are aligned to 64 bytes. No sum leaves 32 bits.
 #pragma once
 
 #include <algorithm>
@@ -53,8 +54,14 @@ struct ScalarKernel {
     }
 
     template <size_t Lanes>
+    static void marked(const uint32_t *words, const int16_t *x, int16_t *out) {
+        for (size_t l = 0; l < Lanes; ++l) out[l] = words[l] & kMark ? x[l] : int16_t{0};
+    }
+
+    template <size_t Lanes, bool Marked = false>
     static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
-        for (size_t l = 0; l < Lanes; ++l) words[l] = adapted(words[l], bit, limits[l]);
+        for (size_t l = 0; l < Lanes; ++l)
+            words[l] = Marked ? adapted_marked(words[l], bit, limits[l]) : adapted(words[l], bit, limits[l]);
     }
 };
 
@@ -117,6 +124,15 @@ struct Avx2Kernel {
     }
 
     template <size_t Lanes>
+    [[gnu::target("avx2")]] static void marked(const uint32_t *words, const int16_t *x, int16_t *out) {
+        for (size_t l = 0; l < Lanes; l += 16) {
+            const __m256i all = packed(mark(words + l), mark(words + l + 8));
+            _mm256_store_si256(reinterpret_cast<__m256i *>(out + l),
+                               _mm256_and_si256(all, _mm256_load_si256(reinterpret_cast<const __m256i *>(x + l))));
+        }
+    }
+
+    template <size_t Lanes, bool Marked = false>
     [[gnu::target("avx2")]] static void adapt(uint32_t *words, const uint32_t *limits, int bit) {
         const __m256i target = _mm256_set1_epi32(-bit & ((1 << 22) - 1));
         for (size_t l = 0; l < Lanes; l += 8) {
@@ -129,11 +145,21 @@ struct Avx2Kernel {
             const __m256i moved = _mm256_add_epi32(p, _mm256_srai_epi32(_mm256_mullo_epi32(way, rate), 10));
             const __m256i limit = _mm256_load_si256(reinterpret_cast<const __m256i *>(limits + l));
             const __m256i count = _mm256_sub_epi32(n, _mm256_cmpgt_epi32(limit, n));
-            _mm256_store_si256(at, _mm256_or_si256(_mm256_slli_epi32(moved, 10), count));
+            const __m256i after = _mm256_or_si256(_mm256_slli_epi32(moved, 10), count);
+            if constexpr (Marked) {
+                const __m256i kMarks = _mm256_set1_epi32(kMark);
+                _mm256_store_si256(at, _mm256_or_si256(_mm256_andnot_si256(kMarks, after), _mm256_and_si256(kMarks, v)));
+            } else {
+                _mm256_store_si256(at, after);
+            }
         }
     }
 
 private:
+    // All bits of a word set where it has the mark.
+    [[gnu::target("avx2")]] static __m256i mark(const uint32_t *words) {
+        return _mm256_srai_epi32(_mm256_slli_epi32(_mm256_load_si256(reinterpret_cast<const __m256i *>(words)), 21), 31);
+    }
     [[gnu::target("avx2")]] static __m256i stretched(__m256i words) {
         return _mm256_srai_epi32(
             _mm256_i32gather_epi32(reinterpret_cast<const int *>(detail::kBeforeLogits.data()), _mm256_srli_epi32(words, 20), 2),

@@ -27,7 +27,7 @@ constexpr int16_t kWeightOne = 16384;
 // and others, 2017), as which PAQ's mixers may be seen.
 template <size_t Inputs, size_t Sets, class Kernel, size_t Finals = 1>
 class MixerLayers {
-    static_assert(Inputs % 32 == 0, "pad the inputs with zeros");
+    static_assert(Inputs % 16 == 0, "pad the inputs with zeros");
     static_assert(Sets == 4 || Sets % 8 == 0);
 
 public:

@@ -30,4 +30,10 @@ inline uint32_t adapted(uint32_t word, int bit, uint32_t limit) {
     return static_cast<uint32_t>(moved) << 10 | (n < limit ? n + 1 : n);
 }
 
+// The lowest bit of p may be a mark instead, which adapting keeps.
+inline constexpr uint32_t kMark = 1 << 10;
+inline uint32_t adapted_marked(uint32_t word, int bit, uint32_t limit) {
+    return (adapted(word, bit, limit) & ~kMark) | (word & kMark);
+}
+
 }  // namespace laconic::mixing

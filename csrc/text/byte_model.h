@@ -9,6 +9,7 @@
 #include "mixing/context_set.h"
 #include "mixing/hashed_slots.h"
 #include "mixing/history.h"
+#include "mixing/history_chain.h"
 #include "mixing/match_model.h"
 #include "mixing/mixer.h"
 #include "mixing/probability.h"
@@ -21,12 +22,21 @@ namespace mixed {
 
 using namespace mixing;
 
-constexpr size_t kContexts = 10;  // looked up by hash: orders 2 to 5 and 8, word, two words, sparse, two indirect ones
-constexpr size_t kOrders = 5;     // of these, orders
+constexpr size_t kContexts = 9;  // looked up by hash: orders 3, 4, 5 and 8, word, two words, sparse, two of what followed before
+constexpr size_t kOrders = 4;    // of these, orders
+constexpr size_t kWord = kOrders;
+constexpr size_t kLinks = 2;  // the chain's, orders 3 and 4
 // Contexts that few bytes follow: their second nibble is looked up beside the first, where it is fetched ahead.
-constexpr unsigned kBeside = 0b1111011100;
-constexpr size_t kLanes = 16;  // contexts, order 1 twice, two matches; padded
-constexpr size_t kInputs = 2 * kLanes;
+constexpr unsigned kBeside = 0b111101110;
+// Lanes: the contexts, order 1 at two rates, order 0, two matches; padded.
+constexpr size_t kOrder1 = kContexts, kMatch = kOrder1 + 3;
+constexpr size_t kLanes = 16;
+static_assert(kMatch + 2 <= kLanes);
+// Inputs: logits and centred probabilities of the lanes, logits of the contexts once more where these saw one kind of bit only,
+// and the chain.
+constexpr size_t kSingle = 2 * kLanes, kChain = kSingle + kContexts;
+constexpr size_t kInputs = 3 * kLanes;
+static_assert(kChain + kLinks <= kInputs);
 
 // Tuned on the first 400,000 bytes of enwik8 and on alice29.txt (docs/notes/mixing.md).
 constexpr int16_t kFirstWeight = kWeightOne * 6 / 64;
@@ -37,6 +47,8 @@ constexpr unsigned kMostSlotBits = 21;
 template <class Kernel>
 class ByteModel {
 public:
+    static constexpr unsigned kMostBits = 23;
+
     // Codes up to `capacity` bytes with tables of about 2^bits lines (primed_coder.h).
     ByteModel(size_t capacity, unsigned bits, Content content)
         : text_content_(content == Content::text),
@@ -53,9 +65,11 @@ public:
           apm_order2_(size_t{1} << kSseBits) {
         std::fill_n(order1_.data(), order1_.size(), kUndecided);
         std::fill_n(fast1_.data(), fast1_.size(), kUndecided);
+        order0_.fill(kUndecided);
         words_.fill(kUndecided);
         limits_.fill(1023);
-        limits_[kContexts + 1] = 30;
+        limits_[kOrder1 + 1] = 30;
+        limits_[kOrder1 + 2] = 255;
         begin_byte();
     }
 
@@ -65,17 +79,21 @@ public:
         apm_order2_.prefetch(sse_place(partial_ * 2 + 1));
         contexts_.choose(words_.data(), node_);
         const size_t i1 = last_ << 8 | partial_;
-        words_[kContexts] = order1_[i1];
-        words_[kContexts + 1] = fast1_[i1];
-        words_[kContexts + 2] = long_match_.choose(partial_, bits_);
-        words_[kContexts + 3] = short_match_.choose(partial_, bits_);
-        Kernel::template logits<kLanes>(words_.data(), mixers_.inputs());
+        words_[kOrder1] = order1_[i1];
+        words_[kOrder1 + 1] = fast1_[i1];
+        words_[kOrder1 + 2] = order0_[partial_];
+        words_[kMatch] = long_match_.choose(partial_, bits_);
+        words_[kMatch + 1] = short_match_.choose(partial_, bits_);
         const size_t known = contexts_.known(kOrders), strength = std::max(long_match_.strength(), short_match_.strength());
         mixers_.select(0, strength * 8 + known);
-        mixers_.select(1, last_ * 8 + static_cast<size_t>(bits_));
+        mixers_.select(1, (text_content_ ? std::min(column_, 255u) : last_) * 8 + static_cast<size_t>(bits_));
         mixers_.select(2, place_class_ * 256 + partial_);
         mixers_.select(3, expected_);
         mixers_.select_final(0, known * 256 + partial_);
+        int16_t *const x = mixers_.inputs();
+        Kernel::template logits<kLanes>(words_.data(), x);
+        Kernel::template marked<kLanes>(words_.data(), x, x + kSingle);
+        chain_.choose(logit_of(words_[kOrder1] >> 16), contexts_.template states<kLinks>(0), x + kChain);
         const int logit = mixers_.mix();
         const int p = probability_of(logit);
         const int a = apm_order0_.refine(logit, partial_);
@@ -90,15 +108,17 @@ public:
 
     void update(int bit) {
         mixers_.train(bit, rate_, kFinalRate);
+        chain_.update(bit);
         apm_order0_.update(bit, 6);
         apm_order2_.update(bit, 5);
-        Kernel::template adapt<kLanes>(words_.data(), limits_.data(), bit);
+        Kernel::template adapt<kLanes, true>(words_.data(), limits_.data(), bit);
         contexts_.update(words_.data(), bit, node_);
         const size_t i1 = last_ << 8 | partial_;
-        order1_[i1] = words_[kContexts];
-        fast1_[i1] = words_[kContexts + 1];
-        long_match_.update(words_[kContexts + 2], bit);
-        short_match_.update(words_[kContexts + 3], bit);
+        order1_[i1] = words_[kOrder1];
+        fast1_[i1] = words_[kOrder1 + 1];
+        order0_[partial_] = words_[kOrder1 + 2];
+        long_match_.update(words_[kMatch], bit);
+        short_match_.update(words_[kMatch + 1], bit);
         partial_ = partial_ << 1 | static_cast<unsigned>(bit);
         node_ = node_ << 1 | static_cast<unsigned>(bit);
         ++bits_;
@@ -162,7 +182,6 @@ private:
         const uint32_t f1 = b2 == b1 ? (follow1_[b1] << 8 | b1) & 0xffffff : follow1_[b1];
         const uint64_t word = ahead_text_.word;
         const std::array<uint64_t, kContexts> contexts = {
-            order(2),
             order(3),
             order(4),
             order(5),
@@ -194,6 +213,7 @@ private:
         follow1_[b2] = (follow1_[b2] << 8 | b1) & 0xffffff;
         follow2_[b3 << 8 | b2] = static_cast<uint16_t>(follow2_[b3 << 8 | b2] << 8 | b1);
         text_ = ahead_text_;
+        column_ = byte == 10 ? 0 : column_ + 1;
         long_match_.next_byte(past_);
         short_match_.next_byte(past_);
     }
@@ -220,7 +240,9 @@ private:
     Past past_;
     HashedSlots slots_;
     ContextSet<kContexts> contexts_;
+    HistoryChain<kLinks> chain_;
     LargeArray<uint32_t> order1_, fast1_;
+    std::array<uint32_t, 256> order0_;
     alignas(64) std::array<uint32_t, kLanes> words_, limits_;  // two lanes to spare hold P(1) over all
     MatchModel long_match_, short_match_;
     MixerLayers<kInputs, 4, Kernel> mixers_;
@@ -230,7 +252,7 @@ private:
 
     std::array<uint32_t, kContexts> hash_{}, hash2nd_{};
     Words text_, ahead_text_;
-    uint32_t last_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
+    uint32_t last_ = 0, column_ = 0, sse_hash_ = 0, ahead_sse_ = 0;
     size_t place_class_ = 0, expected_ = 256;
     unsigned partial_ = 1, node_ = 1, second_ = 0;
     uint8_t ahead_ = 0;

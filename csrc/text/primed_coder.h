@@ -1,7 +1,7 @@
 // Codes bytes bit by bit, from the top bit, with an adaptive model that may have learned a primer before: what a model knows of
 // text in general is worth most where the input is short.
 //
-// `Model<Kernel>(capacity, bits, content)` codes up to `capacity` bytes with tables of about 2^bits lines; a copy that was told
+// `Model<Kernel>(capacity, bits, content)` codes up to `capacity` bytes with tables of about 2^bits lines, kMostBits at most; a copy that was told
 // to resume() goes on where the original stood.
 #pragma once
 
@@ -20,20 +20,20 @@
 
 namespace laconic::text {
 
-constexpr unsigned kLeastBits = 12, kMostBits = 23;
+constexpr unsigned kLeastBits = 12;
 
 // Inputs up to this size start from a copy of a primed model, whose tables have 2^kPrimedBits lines; larger ones, which can
 // afford it, have the primer in front of them, in tables of their own size.
 constexpr size_t kCopiedFor = size_t{1} << 18;
 constexpr unsigned kPrimedBits = 19;
 
-inline unsigned bits_for(size_t size) {
-    return std::clamp(static_cast<unsigned>(std::bit_width(2 * size)), kLeastBits, kMostBits);
+inline unsigned bits_for(size_t size, unsigned most) {
+    return std::clamp(static_cast<unsigned>(std::bit_width(2 * size)), kLeastBits, most);
 }
 
 // A stream earns 128 to 256 lines for each of its bytes; what it only declares earns nothing.
-inline unsigned bits_earned(size_t stream_size) {
-    return std::clamp(static_cast<unsigned>(std::bit_width(stream_size)) + 8, kLeastBits, kMostBits);
+inline unsigned bits_earned(size_t stream_size, unsigned most) {
+    return std::clamp(static_cast<unsigned>(std::bit_width(stream_size)) + 8, kLeastBits, most);
 }
 
 template <class Model>
@@ -101,12 +101,12 @@ public:
             start(bytes.size(), kPrimedBits, run);
             return coder.finish();
         }
-        for (unsigned bits = bits_for(bytes.size());;) {
+        for (unsigned bits = bits_for(bytes.size(), kMostBits);;) {
             start(bytes.size(), bits, run);
             std::vector<uint8_t> stream = coder.finish();
             stream.insert(stream.begin(), static_cast<uint8_t>(bits));
-            if (bits <= bits_earned(stream.size())) return stream;
-            bits = bits_earned(stream.size());
+            if (bits <= bits_earned(stream.size(), kMostBits)) return stream;
+            bits = bits_earned(stream.size(), kMostBits);
         }
     }
 
@@ -117,7 +117,7 @@ public:
         if (!copied(bytes.size())) {
             if (stream.empty()) throw CorruptData("an empty mixed block");
             bits = stream[0];
-            if (bits < kLeastBits || bits > bits_earned(stream.size()))
+            if (bits < kLeastBits || bits > bits_earned(stream.size(), kMostBits))
                 throw CorruptData("a mixed block with tables that it has not earned");
             coded = stream.subspan(1);
         }
@@ -130,6 +130,8 @@ public:
     }
 
 private:
+    static constexpr unsigned kMostBits = Model<mixing::ScalarKernel>::kMostBits;
+
     template <class M>
     struct Primed {
         std::once_flag once;

@@ -16,7 +16,10 @@ namespace laconic::text {
 class TextState {
 public:
     explicit TextState(Content content)
-        : text_content_(content == Content::text), follow2_(size_t{1} << 16), follow3_(size_t{1} << 18) {}
+        : text_content_(content == Content::text),
+          follow2_(size_t{1} << 16),
+          follow_word_(size_t{1} << 16),
+          follow_words_(size_t{1} << 18) {}
 
     uint32_t classes = 0;  // of the last ten characters, 3 bits each
     uint32_t column = 0;   // since the line began
@@ -24,6 +27,9 @@ public:
     uint32_t order(size_t n) const { return order_[n]; }
     uint32_t word_hash() const { return word_ ^ word_ >> 16; }
     uint32_t word_length() const { return word_length_; }
+    // Where lines are broken by their length, what is next depends on the place in the line, and in its first word on how long
+    // the line before has become.
+    uint32_t place_in_lines() const { return line_words_ == 0 ? 256 + std::min(line_length_, 255u) : std::min(column, 255u); }
     size_t tag_depth() const { return std::min<size_t>(depth_, 7); }
     size_t word_class(const mixing::Past &past) const {
         if (!text_content_) return past.size() & 7;
@@ -32,28 +38,26 @@ public:
 
     // After past.back(1) was appended.
     void add(const mixing::Past &past) {
-        const uint32_t b1 = past.back(1), b2 = past.back(2), b3 = past.back(3), b4 = past.back(4);
+        const uint32_t b1 = past.back(1), b2 = past.back(2), b3 = past.back(3);
         last_ = b1;
-        follow1_[b2] = (follow1_[b2] << 8 | b1) & 0xffffff;
         follow2_[b3 << 8 | b2] = follow2_[b3 << 8 | b2] << 8 | b1;
-        uint32_t &f3 = follow3_[follow3_place(b4 << 16 | b3 << 8 | b2)];
-        f3 = f3 << 8 | b1;
+        fold(b1, b2);
         words(b1);
         lines(past, b1);
         tags(b1);
         classes = classes << 3 | kind(b1);
         uint32_t hash = 0x51ED270Bu;
-        for (size_t i = 1; i < order_.size(); ++i) order_[i] = hash = combine(hash, past.back(i));
+        for (size_t i = 1; i < order_.size(); ++i) order_[i] = hash = combine(hash, i <= 8 ? folded(i) : past.back(i));
     }
 
     // The contexts of the next byte, hashed.
     template <size_t N>
     void contexts(const mixing::Past &past, std::array<uint32_t, N> &hash) const {
-        const uint32_t b1 = past.back(1), b2 = past.back(2), b3 = past.back(3), b4 = past.back(4);
+        const uint32_t b1 = folded(1), b2 = past.back(2), b3 = past.back(3), b4 = past.back(4);
         const uint32_t above = line_ > 0 && column < line_length_ ? *past.at(previous_line_ + column) : 0;
-        const uint32_t w0 = word_, w1 = before_[0], w2 = before_[1], w3 = before_[2];
+        const uint32_t w0 = word_, w1 = before_[0], w2 = before_[1];
+        const uint32_t after1 = follow_word_[word_place(w1)], after2 = follow_words_[words_place(w1, w2)];
         std::array<uint32_t, N> contexts = {
-            order_[1],
             order_[2],
             order_[3],
             order_[4],
@@ -64,45 +68,55 @@ public:
             combine(w0, b1),
             combine(combine(w0, w1), b1),
             combine(combine(combine(w0, w1), w2), b1),
-            combine(combine(combine(w0, w1), w2), w3 + 1),
             combine(combine(w0, w2), b1 + 7),
-            combine(w1, b1 << 8 | b2),
-            b2 << 8 | b3,
-            b2 << 16 | b3 << 8 | b4,
+            combine(w1, past.back(1) << 8 | b2),
+            combine(combine(w0, after1), 31),
+            combine(combine(w0, after2), 33),
+            0,
+            combine(combine(place_in_lines(), word_length_), b1 + 51),
             b1 << 8 | b3,
-            b1 << 16 | b3 << 8 | b4,
-            combine(follow1_[b1], b1),
-            combine(follow2_[b2 << 8 | b1] & 0xffff, 3),
-            combine(follow2_[b2 << 8 | b1] & 0xffffff, b1),
-            combine(follow3_[follow3_place(b3 << 16 | b2 << 8 | b1)] & 0xffff, b1),
-            combine(classes, b1),
-            combine(above << 8 | b1, std::min(column, 255u)),
-            combine(above << 16 | b1 << 8 | b2, 5),
-            combine(tag_, b1 << 8 | b2),
+            b2 << 8 | b3,
             combine(tag_, combine(w0, 11)),
-            combine(first_word_, combine(w0, b1)),
+            combine(follow2_[b2 << 8 | past.back(1)] & 0xffffff, b1),
+            combine(classes, b1),
+            combine(combine(w0, classes & 0777777), 43),
             combine(classes & 0xfff, combine(w0, 77)),
-            combine(combine(w1, w0), classes & 070),
+            combine(above << 8 | b1, std::min(column, 255u)),
+            combine(tag_, b1 << 8 | b2),
+            combine(first_word_, combine(w0, b1)),
         };
         if (!text_content_) {
             const uint32_t b5 = past.back(5), b8 = past.back(8), place = static_cast<uint32_t>(past.size());
             // In the places of the words and tags.
-            contexts[8] = b1 << 16 | b4 << 8 | b8;
-            contexts[9] = b3 << 8 | b4;
-            contexts[10] = b4;
-            contexts[11] = b2 << 8 | b4;
-            contexts[12] = b4 << 8 | b8;
-            contexts[13] = b4 << 8 | (place & 3);
-            contexts[25] = b1 << 8 | b4;
-            contexts[26] = b4 << 16 | b5 << 8 | b1;
-            contexts[27] = b1 << 16 | b2 << 8 | (place & 7);
+            contexts[7] = b1 << 16 | b4 << 8 | b8;
+            contexts[8] = b3 << 8 | b4;
+            contexts[9] = b4;
+            contexts[10] = b2 << 8 | b4;
+            contexts[11] = b4 << 8 | b8;
+            contexts[12] = b4 << 8 | (place & 3);
+            contexts[13] = b1 << 16 | b3 << 8 | b4;
+            contexts[14] = b2 << 16 | b3 << 8 | b4;
+            contexts[24] = b1 << 8 | b4;
+            contexts[25] = b4 << 16 | b5 << 8 | b1;
+            contexts[21] = b1 << 16 | b2 << 8 | (place & 7);
         }
         for (size_t i = 0; i < N; ++i) hash[i] = combine(contexts[i], static_cast<uint32_t>(i + 1) * 0x01000193u);
     }
 
 private:
+    static constexpr uint32_t kShortestLine = 50, kLongestLine = 90;  // of paragraphs with lines of their own
+
     static uint32_t combine(uint32_t hash, uint32_t value) { return (hash + value + 1) * 0x2F0B4C47u ^ (hash >> 15); }
-    static size_t follow3_place(uint32_t three) { return three * 0x9E3779B1u >> 14; }
+    static size_t word_place(uint32_t word) { return word * 0x9E3779B1u >> 16; }
+    static size_t words_place(uint32_t word, uint32_t before) { return combine(word, before) * 0x9E3779B1u >> 14; }
+
+    // The byte `i` places back, 1 for the last, 8 at most; an end of a line within a paragraph counts as a space.
+    uint32_t folded(size_t i) const { return static_cast<uint32_t>(folded_ >> (8 * (i - 1)) & 0xff); }
+    void fold(uint32_t b1, uint32_t b2) {
+        const bool wrapped = b1 == 10 && column >= kShortestLine && column <= kLongestLine && text_content_;
+        folded_ = folded_ << 8 | (wrapped ? ' ' : b1);
+        if (b1 == 10 && b2 == 10) folded_ = (folded_ & ~uint64_t{0xffff}) | 0x0a0a;  // that was the paragraph's last line
+    }
 
     static bool is_letter(uint32_t byte) {
         const uint32_t c = byte | 32;
@@ -125,9 +139,10 @@ private:
             ++word_length_;
         } else if (word_length_ > 0) {
             if (line_words_++ == 0) first_word_ = word_;
-            before_ = {word_, before_[0], before_[1]};
-            word_ = 0;
-            word_length_ = 0;
+            follow_word_[word_place(before_[0])] = word_;
+            follow_words_[words_place(before_[0], before_[1])] = word_;
+            before_ = {word_, before_[0]};
+            word_ = word_length_ = 0;
         }
     }
 
@@ -181,10 +196,11 @@ private:
     }
 
     bool text_content_;
-    std::array<uint32_t, 256> follow1_{};
-    mixing::LargeArray<uint32_t> follow2_, follow3_;
+    mixing::LargeArray<uint32_t> follow2_;
+    mixing::LargeArray<uint32_t> follow_word_, follow_words_;  // the word that came last after a word, after two
     std::array<uint32_t, 10> order_{};
-    std::array<uint32_t, 3> before_{};
+    std::array<uint32_t, 2> before_{};  // the last words
+    uint64_t folded_ = 0;
     uint32_t word_ = 0, word_length_ = 0, last_ = 0, first_word_ = 0, line_words_ = 0;
     size_t line_start_ = 0, previous_line_ = 0, line_ = 0;
     uint32_t line_length_ = 0;
