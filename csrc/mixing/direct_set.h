@@ -2,7 +2,6 @@
 // bit histories (context_set.h) they remember more of contexts that are seen often.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,21 +15,19 @@ template <size_t N>
 class DirectSet {
 public:
     // 2^bits lines.
-    explicit DirectSet(unsigned bits) : shift_(32 - bits), lines_(kLine << bits) {
-        std::fill_n(lines_.data(), lines_.size(), kUndecided);
-    }
+    explicit DirectSet(unsigned bits) : shift_(32 - bits), lines_(kLine << bits) {}
 
     void prefetch(uint32_t hash) const { __builtin_prefetch(&lines_[place(hash)]); }
     void select(size_t c, uint32_t hash) { chosen_[c] = &lines_[place(hash)]; }
 
     // words[c] = P(1) after context c; `node`: a 1, then the bits of this nibble so far.
     void choose(uint32_t *words, unsigned node) const {
-        for (size_t c = 0; c < N; ++c) words[c] = chosen_[c][node];
+        for (size_t c = 0; c < N; ++c) words[c] = chosen_[c][node] ^ kUndecided;
     }
 
     // `words` have adapted to the bit.
     void update(const uint32_t *words, unsigned node) {
-        for (size_t c = 0; c < N; ++c) chosen_[c][node] = words[c];
+        for (size_t c = 0; c < N; ++c) chosen_[c][node] = words[c] ^ kUndecided;
     }
 
 private:
@@ -38,7 +35,7 @@ private:
     size_t place(uint32_t hash) const { return (hash * 0x9E3779B1u >> shift_) * kLine; }
 
     unsigned shift_;
-    LargeArray<uint32_t> lines_;
+    LargeArray<uint32_t> lines_;  // differ from the probabilities by kUndecided, so that memory is touched only where it is used
     std::array<uint32_t *, N> chosen_{};
 };
 

@@ -35,10 +35,10 @@ class Model(NamedTuple):
 
 MODELS = {
     "mixed": Model(
-        _core.mixed_coder(), _core.mixed_coder(PRIMER), _core.mixed_coder(binary=True), "0c8c1949cdbef44765acb1148e986cf8c8c395", "high"
+        _core.mixed_coder(), _core.mixed_coder(PRIMER), _core.mixed_coder(binary=True), "0c8c6ab516ade99383309a67531906427708", "high"
     ),
     "wide": Model(
-        _core.wide_coder(), _core.wide_coder(PRIMER), _core.wide_coder(binary=True), "0c8c7b1365a9184489a1bf9320c96060a2c0ab", "max"
+        _core.wide_coder(), _core.wide_coder(PRIMER), _core.wide_coder(binary=True), "0c8c31faccfde2689c1d3f7aa340307219619941", "max"
     ),
 }
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
