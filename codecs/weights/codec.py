@@ -18,6 +18,7 @@ PLANES = 1
 ZSTD = 2
 DELTA = 4
 ELEMENTS = (3, 5, 6, 7)  # csrc/float/elements.h: joint symbols or planes, sparse, palette, mixed
+_DELIVERED = tuple(bytes((method,)) for method in ELEMENTS)
 FIELDS = 16  # of records; the numbers before it are for plain elements
 
 _ADAPTORS = (generic, safetensors, gguf, torch_zip, npy, npz)  # the first one takes what none is sure of
@@ -130,6 +131,16 @@ class WeightsCodec:
             out[:] = zstd.decompress(body, len(out), "the zstd payload")
         else:
             raise CorruptDataError(f"no such weights method ({method})")
+
+    def deliver(
+        self, payload: memoryview, params: bytes, version: int, out: memoryview, base: memoryview | None, hashes: list[_core.Xxh3],
+        past_caches: bool,
+    ) -> int:  # fmt: skip
+        if params[:1] != fields.MARK and payload[:1] in _DELIVERED:
+            form = ElementFormat.parse(params)
+            return _core.deliver_elements(payload, out, form.width, form.rotate, form.big_endian, hashes, past_caches)
+        self.decode(payload, params, version, out, base)
+        return _core.hash_frame(out, hashes)
 
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
         if params[:1] == fields.MARK:

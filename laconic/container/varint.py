@@ -25,6 +25,10 @@ class Cursor:
         self.what = what
 
     def uvarint(self) -> int:
+        data, pos = self.data, self.pos
+        if pos < len(data) and (byte := data[pos]) < 0x80:  # most are small
+            self.pos = pos + 1
+            return byte
         value = 0
         for shift in range(0, 63, 7):
             if self.pos >= len(self.data):
@@ -39,10 +43,11 @@ class Cursor:
         raise CorruptDataError(f"{self.what} holds a number beyond 2**62")
 
     def take(self, size: int) -> memoryview:
-        if size > len(self.data) - self.pos:
-            raise CorruptDataError(f"{self.what} is cut short: {size} bytes wanted, {len(self.data) - self.pos} left")
-        self.pos += size
-        return self.data[self.pos - size : self.pos]
+        start, stop = self.pos, self.pos + size
+        if stop > len(self.data):
+            raise CorruptDataError(f"{self.what} is cut short: {size} bytes wanted, {len(self.data) - start} left")
+        self.pos = stop
+        return self.data[start:stop]
 
     def u8(self) -> int:
         return self.take(1)[0]
