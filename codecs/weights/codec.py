@@ -122,7 +122,7 @@ class WeightsCodec:
         form = ElementFormat.parse(params)
         method, body = payload[0] if len(payload) else 0, payload[1:]
         if method == PLANES:
-            _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, base)
+            _core.decode_planes(body, out, form.width, form.rotate, form.big_endian, _apart(base))
         elif method == DELTA and base is not None:
             _core.decode_delta(body, base, out, form.width, form.rotate, form.big_endian)
         elif method in ELEMENTS:
@@ -161,6 +161,11 @@ class WeightsCodec:
         }
 
 
+def _apart(base: memoryview | None) -> bytes | None:
+    """The base in memory of its own: `out` may be the same memory, which only differences are decoded into."""
+    return None if base is None else bytes(base)
+
+
 def _encode_fields(raw: memoryview, params: bytes, level: str, base: memoryview | None) -> bytes:
     payload = _core.encode_fields(raw, params[1:], base, level == "fast")
     packed = _try_zstd(raw, level, len(payload) / max(1, len(raw))) if base is None else None
@@ -172,7 +177,7 @@ def _encode_fields(raw: memoryview, params: bytes, level: str, base: memoryview 
 def _decode_fields(payload: memoryview, params: bytes, out: memoryview, base: memoryview | None) -> None:
     method, body = payload[0] if len(payload) else 0, payload[1:]
     if method == FIELDS:
-        _core.decode_fields(body, out, params[1:], base)
+        _core.decode_fields(body, out, params[1:], _apart(base))
     elif method == ZSTD and base is None:
         out[:] = zstd.decompress(body, len(out), "the zstd payload")
     else:

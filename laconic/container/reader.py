@@ -128,11 +128,11 @@ class Reader:
 
     def blocks(
         self, part: Part, entry: Entry, start: int = 0, stop: int | None = None, *, jobs: int | None = None,
-        whole: ContentHash | None = None,
+        whole: ContentHash | None = None, place: Callable[[int, int], memoryview | None] | None = None,
     ) -> Iterator[memoryview]:  # fmt: skip
         """Raw bytes [start, stop) of `entry`, in pieces of at most a frame; decoded ahead by `jobs` threads, memory bounded.
 
-        `whole` takes them too, before they come out.
+        `whole` takes them too, before they come out. A frame that is wanted whole is decoded to where `place(start, stop)` says.
         """
         jobs = jobs or self._jobs
         stream = self.check_extent(part, entry)
@@ -145,7 +145,7 @@ class Reader:
         def piece(i: int, *hashes: ContentHash) -> memoryview:
             first, last = stream.ends[i], stream.ends[i + 1]
             if a <= first and last <= b:
-                return self._raw_frame(stream, i, entry.name, None, *hashes)
+                return self._raw_frame(stream, i, entry.name, place(first - a, last - a) if place else None, *hashes)
             raw = self._cached_frame(stream, i, entry.name)[max(a, first) - first : min(b, last) - first]
             for hash_ in hashes:
                 hash_.update(raw)
