@@ -2,6 +2,8 @@
 // once.
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
@@ -76,6 +78,13 @@ private:
     size_t size_ = 0;
 };
 
+// Bytes that nobody has cleared: for what is filled at once.
+struct Memory {
+    explicit Memory(size_t n) : size(n), bytes(new uint8_t[n]) {}
+    size_t size;
+    std::unique_ptr<uint8_t[]> bytes;
+};
+
 }  // namespace
 
 void bind_bytes(py::module_ &m) {
@@ -85,6 +94,11 @@ void bind_bytes(py::module_ &m) {
         .def("read_at", &BytesWriter::read_at, py::arg("offset"), py::arg("size"))
         .def("take", &BytesWriter::take, "All bytes; the writer can't be used after it.")
         .def_property_readonly("size", &BytesWriter::size);
+    py::class_<Memory>(m, "Memory", py::buffer_protocol(), "Writable bytes that are not cleared.")
+        .def(py::init<size_t>(), py::arg("size"))
+        .def_buffer([](Memory &memory) {
+            return py::buffer_info(memory.bytes.get(), 1, py::format_descriptor<uint8_t>::format(), 1, {memory.size}, {1});
+        });
 }
 
 }  // namespace laconic::bindings

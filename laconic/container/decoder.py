@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from laconic import _core
 from laconic.container import format as f
 from laconic.container.base import BaseEntry, BaseResolver
 from laconic.container.codec import Codec
@@ -61,7 +62,7 @@ class FrameDecoder:
         params = codec_params(head, where)
         self._provide_prior(codec, params)
         if out is None:
-            out = memoryview(bytearray(head.raw_size))
+            out = memoryview(_core.Memory(head.raw_size))
         try:
             if hasattr(codec, "deliver") and in_one_pass(len(out), hashes):
                 check = codec.deliver(payload, params, head.version, out, base, [hash_.state for hash_ in hashes], past_caches)
