@@ -49,10 +49,18 @@ def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: i
             parts = pack_object(entry, leaf.raw, codec, params, level)
             if parts is not None:
                 return b"".join(parts)
-    sink = MemorySink(_raw_size(obj))
+    sink = MemorySink(_room(obj))
     with ArchiveWriter(sink, level=level, jobs=jobs, base=base) as archive:
         archive.add("", obj, kind=kind)
     return sink.getvalue()
+
+
+def _room(obj: Any) -> int:
+    """Bytes that encoding an object may take, about."""
+    try:
+        return os.path.getsize(obj) if isinstance(obj, os.PathLike) else _raw_size(obj)
+    except OSError:
+        return 0
 
 
 def _raw_size(obj: Any, depth: int = 0) -> int:

@@ -110,7 +110,8 @@ class WeightsCodec:
     def _encode_alone(self, raw: memoryview, form: ElementFormat, level: str) -> bytes:
         payload = _core.encode_elements(raw, form.width, form.rotate, form.big_endian, _EFFORT[level])
         if form.rotate == 0 or level != "fast":
-            packed = _try_zstd(raw, level, len(payload) / max(1, len(raw)))
+            # At high, the best of zstd gains a thousandth on floats that repeat, and a tenth of that on integers.
+            packed = _try_zstd(raw, "default" if form.rotate == 0 and level == "high" else level, len(payload) / max(1, len(raw)))
             if packed is not None and 1 + len(packed) < len(payload):
                 return bytes((ZSTD,)) + packed
         return payload
