@@ -87,10 +87,6 @@ uint64_t changed(const uint8_t *tokens) {
 // how many were counted.
 size_t count_quarter(const uint8_t *contexts, size_t n, ByteCounts &counts) {
     constexpr size_t kTaken = kBlock / 4;
-    if (n < kSampledFrom) {
-        count_bytes(contexts, n, counts);
-        return n;
-    }
     std::array<ByteCounts, 8> parts{};
     const size_t blocks = n / kBlock;
     for (size_t block = 0; block < blocks; ++block) {
@@ -141,11 +137,12 @@ private:
 std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
     constexpr int kFew = 20;  // of a block, which are counted one by one
     TokenCounts counts;
-    size_t i = 0;
+    size_t i = 0, dense = 0;
     for (; i + kBlock <= n; i += kBlock) {
         uint64_t left = changed(tokens + i);
         if (std::popcount(left) > kFew) {
             for (size_t k = 0; k < kBlock; ++k) counts.add(contexts[i + k], tokens[i + k], k);
+            ++dense;
             continue;
         }
         for (size_t k = 0; left != 0; left &= left - 1, ++k) {
@@ -155,7 +152,11 @@ std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts
     }
     for (; i < n; ++i) counts.add(contexts[i], tokens[i], i);
     ByteCounts of_context;
-    const size_t sampled = count_quarter(contexts, n, of_context);
+    size_t sampled = n;
+    if (n < kSampledFrom || 4 * dense > n / kBlock)
+        count_bytes(contexts, n, of_context);
+    else
+        sampled = count_quarter(contexts, n, of_context);
     std::vector<Group> groups;
     for (unsigned c = 0; c < 256; ++c) {
         if (of_context[c] == 0 && !counts.met(c)) continue;
