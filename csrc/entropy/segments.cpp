@@ -84,6 +84,20 @@ size_t best_cut(const Sizes &sizes, const uint8_t *symbols, const Segment &a, co
     return best;
 }
 
+// The counts of a and b, which met at one place, for a cut at another.
+void move_counts(const uint8_t *symbols, size_t met, size_t cut, Segment &a, Segment &b) {
+    ByteCounts moved;
+    Segment &to = cut > met ? a : b, &from = cut > met ? b : a;
+    const size_t first = std::min(met, cut), n = std::max(met, cut) - first;
+    count_bytes(symbols + first, n, moved);
+    for (unsigned s = 0; s < 256; ++s) {
+        to.counts[s] += moved[s];
+        from.counts[s] -= moved[s];
+    }
+    to.counted += n;
+    from.counted -= n;
+}
+
 }  // namespace
 
 Granules::Granules(const uint8_t *symbols, size_t n, bool sampled)
@@ -131,15 +145,20 @@ std::vector<Segment> Granules::segments() const {
         segments.push_back(part);
         bits = alone;
     }
-    size_t first = 0;
+    std::vector<size_t> met(segments.size());  // where each began before the cuts moved
+    for (size_t k = 1; k < segments.size(); ++k) met[k] = met[k - 1] + segments[k - 1].n;
+    std::vector<size_t> begin = met;
     for (size_t k = 0; k + 1 < segments.size(); ++k) {
         Segment &a = segments[k], &b = segments[k + 1];
-        const size_t rows = best_cut(sizes, symbols_ + first, a, b, run_ / kSegmentRow);
+        const size_t rows = best_cut(sizes, symbols_ + begin[k], a, b, run_ / kSegmentRow);
         const size_t moved = rows * kSegmentRow;
         b.n = a.n + b.n - moved;
         a.n = moved;
-        first += moved;
+        begin[k + 1] = begin[k] + moved;
     }
+    if (sampled_) return segments;
+    for (size_t k = 1; k < segments.size(); ++k) move_counts(symbols_, met[k], begin[k], segments[k - 1], segments[k]);
+    for (Segment &segment : segments) segment.exact = true;
     return segments;
 }
 

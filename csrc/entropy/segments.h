@@ -16,6 +16,7 @@ struct Segment {
     size_t n;           // symbols
     ByteCounts counts;  // of `counted` of them: all, or a sample
     size_t counted;
+    bool exact = false;  // the counts are those of the segment's symbols
 };
 
 // Counts of equal runs of symbols[0, n), n > 0. Sampled: looks at a part of the symbols only, for speed.
