@@ -9,6 +9,7 @@ from laconic import objects
 from laconic.archive import ArchiveReader, ArchiveWriter, open_reader, open_writer
 from laconic.archive.checks import check_level
 from laconic.choice import codec_for
+from laconic.container.format import MAX_NESTING
 from laconic.container.sink import MemorySink
 from laconic.container.source import BufferBytes
 from laconic.container.table import Entry
@@ -48,10 +49,27 @@ def encode(obj: Any, kind: str | None = None, level: str = "default", *, jobs: i
             parts = pack_object(entry, leaf.raw, codec, params, level)
             if parts is not None:
                 return b"".join(parts)
-    sink = MemorySink()
+    sink = MemorySink(_room(obj))
     with ArchiveWriter(sink, level=level, jobs=jobs, base=base) as archive:
         archive.add("", obj, kind=kind)
     return sink.getvalue()
+
+
+def _room(obj: Any) -> int:
+    """Bytes that encoding an object may take, about."""
+    try:
+        return os.path.getsize(obj) if isinstance(obj, os.PathLike) else _raw_size(obj)
+    except OSError:
+        return 0
+
+
+def _raw_size(obj: Any, depth: int = 0) -> int:
+    """Bytes of the arrays in an object, about."""
+    if isinstance(obj, (dict, list, tuple)):
+        items = obj.values() if isinstance(obj, dict) else obj
+        return sum(_raw_size(item, depth + 1) for item in items) if depth < MAX_NESTING else 0
+    size = len(obj) if isinstance(obj, (bytes, bytearray)) else getattr(obj, "nbytes", 0)
+    return size if isinstance(size, int) else 0
 
 
 def decode(blob: Any, *, base: Any = None, jobs: int | None = None, max_size: int | None = None) -> Any:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import xxhash
-
 from laconic import registry
 from laconic.choice import layout_of
 from laconic.container import format as f
 from laconic.container.codec import View
+from laconic.container.hashing import ContentHash, check_and_feed
 from laconic.container.source import FileSource
 from laconic.container.views import ViewHashes
 from laconic.errors import CorruptDataError
@@ -227,7 +226,7 @@ class _FileBases:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        whole, views = xxhash.xxh3_128(), ViewHashes()
+        whole, views = ContentHash(), ViewHashes()
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             source = FileSource(file, size)
@@ -237,8 +236,7 @@ class _FileBases:
                     views.add(item)
             start = 0
             while len(raw := source.take(1 << 20)):
-                whole.update(raw)
-                views.update(start, raw)
+                check_and_feed(raw, whole, *views.update(start, raw))
                 start += len(raw)
         self._whole = self._base(0, size, whole.digest())
         self._views = {view.name: self._base(view.start, view.size, digest, view) for view, digest in views.finished()}

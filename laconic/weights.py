@@ -28,12 +28,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
-import xxhash
-
 from laconic import api, objects, registry
 from laconic.archive.checks import available_jobs, check_level
 from laconic.choice import codec_for
 from laconic.container.codec import Piece, View
+from laconic.container.hashing import ContentHash
 from laconic.container.reader import Reader
 from laconic.container.sink import FileSink
 from laconic.container.source import BufferBytes
@@ -116,10 +115,11 @@ def apply(old: Any, patch: Any, *, jobs: int | None = None) -> None:
         part, entry = entries[dtype]
         if entry.size != stream.size:
             raise CorruptDataError(f"the patch holds {entry.size} bytes of {dtype} where there are {stream.size}")
-        whole, position = xxhash.xxh3_128(), 0
-        for block in reader.blocks(part, entry):  # a frame reads its own range of the old bytes, and no other
-            stream.write(position, block)
-            whole.update(block)
+        whole, position = ContentHash(), 0
+        # A frame reads its own range of the old bytes, and no other, so most are changed where they lie.
+        for block in reader.blocks(part, entry, whole=whole, place=stream.place):
+            if stream.place(position, position + len(block)) is None:
+                stream.write(position, block)
             position += len(block)
         if whole.digest() != entry.hash:
             raise CorruptDataError(f"the {dtype} tensors are not what the patch should have made (their content hash differs)")
@@ -154,6 +154,12 @@ class _Stream:
         found = list(self.pieces(start, stop))
         return found[0] if len(found) == 1 else memoryview(b"".join(found))
 
+    def place(self, start: int, stop: int) -> memoryview | None:
+        """The memory of these bytes, unless they lie in several tensors."""
+        k = bisect_right(self._ends, start)
+        first = self._ends[k] - len(self._parts[k])
+        return self._parts[k][start - first : stop - first] if stop <= self._ends[k] else None
+
     def write(self, start: int, block: memoryview) -> None:
         done = 0
         for piece in self.pieces(start, start + len(block)):
@@ -171,7 +177,7 @@ class _Stream:
     def digest(self) -> bytes:
         """The content hash, taken once."""
         if not self._digest:
-            whole = xxhash.xxh3_128()
+            whole = ContentHash()
             for piece in self._parts:
                 whole.update(piece)
             self._digest = whole.digest()

@@ -9,6 +9,8 @@ void bind_errors(pybind11::module_ &m);
 void bind_cpu(pybind11::module_ &m);
 void bind_entropy_blocks(pybind11::module_ &m);
 void bind_entropy_contexts(pybind11::module_ &m);
+void bind_bytes(pybind11::module_ &m);
+void bind_hash(pybind11::module_ &m);
 void bind_floats(pybind11::module_ &m);
 void bind_fields(pybind11::module_ &m);
 void bind_text(pybind11::module_ &m);

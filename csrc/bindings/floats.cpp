@@ -1,8 +1,11 @@
 // The weights codec's frames, on anything with the buffer protocol.
+#include <pybind11/stl.h>
+
 #include <algorithm>
 
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "bindings/hash.h"
 #include "float/delta.h"
 #include "float/elements.h"
 #include "float/weights_frame.h"
@@ -54,6 +57,20 @@ void decode_elements(const py::buffer &payload, const py::buffer &out, unsigned 
     const WritableByteView raw(out);
     const py::gil_scoped_release release;
     floats::decode_elements(in.data(), in.size(), format, raw.data(), raw.size());
+}
+
+uint64_t deliver_elements(const py::buffer &payload, const py::buffer &out, unsigned width, unsigned rotate, bool big_endian,
+                          const std::vector<hash::Xxh3 *> &others, bool past_caches) {
+    const auto format = make_format(width, rotate, big_endian);
+    const ByteView in(payload);
+    const WritableByteView raw(out);
+    if (raw.size() <= hash::kShort) throw std::invalid_argument("a short frame");
+    FrameHashes hashes(others);
+    const py::gil_scoped_release release;
+    floats::Delivery delivery(hashes.all(), past_caches);
+    floats::decode_elements(in.data(), in.size(), format, raw.data(), raw.size(), false, &delivery);
+    delivery.rest(raw.data(), raw.size());
+    return hashes.check();
 }
 
 py::bytes encode_delta(const py::buffer &raw, const py::buffer &base, unsigned width, unsigned rotate, bool big_endian,
@@ -110,6 +127,10 @@ void bind_floats(py::module_ &m) {
           "speed, 1, or 2 to try context mixing.");
     m.def("decode_elements", &decode_elements, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), "Fill `out` from such a payload; CorruptDataError if it is none.");
+    m.def("deliver_elements", &deliver_elements, py::arg("payload"), py::arg("out"), py::arg("width"), py::arg("rotate"),
+          py::arg("big_endian"), py::arg("others"), py::arg("past_caches"),
+          "As `decode_elements`, of more than 240 bytes; returns their xxh3_64. The other hashes (up to three) take them too. "
+          "`past_caches`: `out` will not be read soon.");
     m.def("inspect_elements", &inspect_elements, py::arg("payload"), py::arg("raw_size"), py::arg("width"), py::arg("rotate"),
           py::arg("big_endian"), "(method, [(form, coded bytes)] for each part in stored order).");
     m.def("encode_delta", &encode_delta, py::arg("raw"), py::arg("base"), py::arg("width"), py::arg("rotate"),

@@ -9,6 +9,8 @@ PYBIND11_MODULE(_core, m) {
     laconic::bindings::bind_cpu(m);
     laconic::bindings::bind_entropy_blocks(m);
     laconic::bindings::bind_entropy_contexts(m);
+    laconic::bindings::bind_bytes(m);
+    laconic::bindings::bind_hash(m);
     laconic::bindings::bind_floats(m);
     laconic::bindings::bind_fields(m);
     laconic::bindings::bind_text(m);

@@ -47,8 +47,8 @@ size_t encode_stream(const uint8_t *symbols, std::span<const Segment> segments, 
     std::vector<rans_b::EncodeSegment> parts;
     std::vector<Freqs> freqs(segments.size());
     for (size_t k = 0; k < segments.size(); ++k) {
-        ByteCounts counts;
-        count_bytes(symbols, segments[k].n, counts);
+        ByteCounts counts = segments[k].counts;
+        if (!segments[k].exact) count_bytes(symbols, segments[k].n, counts);
         normalise(counts, precision, freqs[k]);
         rans_b::build_encode_table(freqs[k], tables[k].data());
         parts.push_back({tables[k].data(), symbols, segments[k].n});

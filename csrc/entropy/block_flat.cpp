@@ -67,6 +67,18 @@ uint64_t entropy_bits(const Segment &segment) {
     return (sum >> kLogBits) * segment.n / segment.counted;
 }
 
+// What profile A takes at least, about: a slot in 256 is the least that a symbol has, and takes from the others.
+uint64_t least_bits_a(const Segment &segment) {
+    const Log2Fixed log2_fixed;
+    const uint32_t slot = static_cast<uint32_t>(segment.counted / 256);
+    uint64_t slots = 0, sum = 0;
+    for (const uint32_t count : segment.counts) slots += count == 0 ? 0 : std::max(count, slot);
+    for (const uint32_t count : segment.counts)
+        if (count != 0)
+            sum += count * (static_cast<uint64_t>(log2_fixed(static_cast<uint32_t>(slots))) - log2_fixed(std::max(count, slot)));
+    return (sum >> kLogBits) * segment.n / segment.counted;
+}
+
 bool mostly_one(const Segment &segment) {
     return *std::max_element(segment.counts.begin(), segment.counts.end()) > segment.counted - segment.counted / 4;
 }
@@ -77,13 +89,20 @@ constexpr size_t kTableBytes = 50;  // of profile B, about
 
 size_t encode_segments(const uint8_t *symbols, size_t n, uint8_t *out, const BlockOptions &options) {
     const size_t n_first = first_stream_symbols(n);
-    std::vector<Segment> segments = find_segments(symbols, n, options.prefer_speed);
+    const Granules granules(symbols, n, options.prefer_speed);
+    const std::vector<Segment> segments = granules.segments();
     size_t skewed = 0;
-    uint64_t bits_b = 0, bits_a = 0;
-    std::vector<SegmentA> a;
+    uint64_t bits_b = 0, bits_a = 0, least_a = 0;
     for (const Segment &segment : segments) {
         if (mostly_one(segment)) skewed += segment.n;
         bits_b += entropy_bits(segment) + 8 * kTableBytes;
+        least_a += least_bits_a(segment);
+    }
+    const uint64_t most_a = bits_b + (options.prefer_speed ? bits_b / 24 : 0);
+    std::vector<SegmentA> a;
+    if (least_a > most_a + most_a / 64) bits_a = UINT64_MAX;
+    for (const Segment &segment : segments) {
+        if (bits_a == UINT64_MAX) break;
         a.push_back({segment.n, plan_a(segment.counts, segment.counted)});
         // The plan's size is that of the sample, with states that the segments share.
         if (bits_a != UINT64_MAX)
@@ -94,10 +113,9 @@ size_t encode_segments(const uint8_t *symbols, size_t n, uint8_t *out, const Blo
     if (skewed > n / 4) return 0;
     if (std::min(bits_a, bits_b) / 8 > n - n / 256) return encode_raw(symbols, n, out);
     size_t size = 0;
-    if (bits_a <= bits_b + (options.prefer_speed ? bits_b / 24 : 0)) size = encode_a(symbols, a, n / 64, out);
+    if (bits_a <= most_a) size = encode_a(symbols, a, n / 64, out);
     if (size == 0) {
-        const auto first = find_segments(symbols, n_first, options.prefer_speed),
-                   second = find_segments(symbols + n_first, n - n_first, options.prefer_speed);
+        const auto first = granules.part(0, n_first).segments(), second = granules.part(n_first, n - n_first).segments();
         size = encode_b_segments(symbols, first, second, options.precision == 0 ? 12 : static_cast<unsigned>(options.precision),
                                  out);
     }

@@ -112,7 +112,7 @@ void decode_rows_scalar(DecodeRows<Symbol> &job) {
 
 template <typename Symbol>
 constexpr Kernels<Symbol> kScalar = {encode_rows_scalar<Symbol, kLanes>, decode_rows_scalar<Symbol, kLanes>,
-                                     [](DecodeRows<Symbol> &, DecodeRows<Symbol> &) {}};
+                                     [](DecodeRows<Symbol> &, DecodeRows<Symbol> &) {}, nullptr};
 
 template <typename Symbol>
 const Kernels<Symbol> &kernels() {
@@ -222,24 +222,55 @@ void read_states(BitReader &bits, std::span<uint32_t> states) {
     }
 }
 
+namespace {
+
 template <typename Symbol>
-uint8_t *encode(EncodeJob<Symbol> &job) {
+bool has_room(const EncodeJob<Symbol> &job) {
+    return job.end - job.begin >= static_cast<ptrdiff_t>(2 * job.lanes);
+}
+
+// The rows of a job, after coding the symbols behind them.
+template <typename Symbol>
+EncodeRows<Symbol> begin_rows(EncodeJob<Symbol> &job) {
     const unsigned lanes = job.lanes;
+    EncodeRows<Symbol> rows{job.table,         static_cast<uint32_t>(job.alphabet),
+                            job.precision,     job.symbols,
+                            job.contexts,      job.n / lanes,
+                            job.begin,         job.end,
+                            job.states.data(), job.tables};
     job.states.fill(kStart);
-    if (job.end - job.begin < static_cast<ptrdiff_t>(2 * lanes)) return nullptr;
-    EncodeRows<Symbol> rows{job.table,        static_cast<uint32_t>(job.alphabet),
-                            job.precision,    job.symbols,
-                            job.contexts,     job.n / lanes,
-                            job.begin,        job.end,
-                            job.states.data()};
+    if (!has_room(job)) return rows;
     for (size_t i = job.n; i-- > rows.rows * lanes;) {
         const EncodeSymbol &symbol = job.table[(job.contexts == nullptr ? 0 : job.contexts[i] * job.alphabet) + job.symbols[i]];
         rows.reciprocals &= symbol.reciprocal;
         encode_one(job.states[i % lanes], symbol, job.precision, rows.stream);
     }
-    const bool fits = lanes == kFewLanes ? encode_rows_scalar<Symbol, kFewLanes>(rows) : kernels<Symbol>().encode_rows(rows);
+    return rows;
+}
+
+template <typename Symbol>
+uint8_t *end_rows(const EncodeRows<Symbol> &rows, bool fits) {
     if (rows.reciprocals >> 31 == 0) throw std::invalid_argument("a symbol has no frequency in its table");
     return fits ? rows.stream : nullptr;
+}
+
+}  // namespace
+
+template <typename Symbol>
+uint8_t *encode(EncodeJob<Symbol> &job) {
+    EncodeRows<Symbol> rows = begin_rows(job);
+    if (!has_room(job)) return nullptr;
+    return end_rows(rows,
+                    job.lanes == kFewLanes ? encode_rows_scalar<Symbol, kFewLanes>(rows) : kernels<Symbol>().encode_rows(rows));
+}
+
+std::array<uint8_t *, 2> encode_pair(EncodeJob<uint8_t> &first, EncodeJob<uint8_t> &second) {
+    const auto in_step = kernels<uint8_t>().encode_rows_pair;
+    if (in_step == nullptr || first.lanes != kLanes || second.lanes != kLanes || !has_room(first) || !has_room(second))
+        return {encode(first), encode(second)};
+    EncodeRows<uint8_t> rows[2] = {begin_rows(first), begin_rows(second)};
+    const bool fits = in_step(rows[0], rows[1]);
+    return {end_rows(rows[0], fits), end_rows(rows[1], fits)};
 }
 
 template <typename Symbol>

@@ -61,11 +61,15 @@ struct EncodeJob {
     size_t n;
     uint8_t *begin, *end;
     std::array<uint32_t, kLanes> states;  // result: the final states
+    unsigned tables = 0;                  // with contexts: how many there are, if that is known
 };
 
 // Where the stream begins, or nullptr if it did not fit. std::invalid_argument for a symbol that has no frequency.
 template <typename Symbol>
 uint8_t *encode(EncodeJob<Symbol> &job);
+
+// The same for two jobs with the same tables, which is faster than one after the other. Their memory does not overlap.
+std::array<uint8_t *, 2> encode_pair(EncodeJob<uint8_t> &first, EncodeJob<uint8_t> &second);
 
 // A stream to decode, which must be used up exactly.
 template <typename Symbol>
@@ -126,6 +130,7 @@ struct EncodeRows {
     size_t rows;
     uint8_t *begin, *stream;
     uint32_t *states;
+    unsigned tables = 0;         // if it is known
     uint32_t reciprocals = ~0u;  // AND over all symbols' reciprocals: the top bit falls with a symbol that has no frequency
 };
 
@@ -163,6 +168,8 @@ struct Kernels {
     void (*decode_rows)(DecodeRows<Symbol> &job);
     // Two blocks in step, until that holds for one of them; both have contexts of the same kind, and the same table_of.
     void (*decode_rows_pair)(DecodeRows<Symbol> &first, DecodeRows<Symbol> &second);
+    // encode_rows for two jobs in step, of bytes; nullptr where that gains nothing.
+    bool (*encode_rows_pair)(EncodeRows<Symbol> &first, EncodeRows<Symbol> &second);
 };
 
 #if defined(LACONIC_X86)

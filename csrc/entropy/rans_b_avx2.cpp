@@ -253,8 +253,8 @@ bool encode_rows(EncodeRows<Symbol> &job) {
 }  // namespace
 
 namespace avx2 {
-const Kernels<uint8_t> kernels8 = {encode_rows<uint8_t>, decode_rows<uint8_t>, decode_rows_pair<uint8_t>};
-const Kernels<uint16_t> kernels16 = {encode_rows<uint16_t>, decode_rows<uint16_t>, decode_rows_pair<uint16_t>};
+const Kernels<uint8_t> kernels8 = {encode_rows<uint8_t>, decode_rows<uint8_t>, decode_rows_pair<uint8_t>, nullptr};
+const Kernels<uint16_t> kernels16 = {encode_rows<uint16_t>, decode_rows<uint16_t>, decode_rows_pair<uint16_t>, nullptr};
 }  // namespace avx2
 
 }  // namespace laconic::entropy::rans_b

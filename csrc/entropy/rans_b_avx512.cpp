@@ -183,46 +183,106 @@ inline __m512i divide(__m512i x, __m512i reciprocal, __m512i shift) {
     return _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd), shift);
 }
 
+// Of 16 symbols, by lane.
+struct Codes {
+    __m512i reciprocal, packed;
+};
+
+// Any symbols of any tables. Both halves of a symbol at once: a gather takes its time by look-up.
 template <bool Contexts, typename Symbol>
-bool encode_rows_with(EncodeRows<Symbol> &job) {
-    const __m512i low14 = _mm512_set1_epi32(0x3fff), one = _mm512_set1_epi32(1), total = _mm512_set1_epi32(1 << job.precision);
-    const __m512i threshold_shift = _mm512_set1_epi32(static_cast<int>(kStateBits - job.precision));
-    const __m512i alphabet = _mm512_set1_epi32(static_cast<int>(job.alphabet));
+inline Codes gather_codes(const EncodeRows<Symbol> &job, size_t at) {
+    __m512i index = load(job.symbols + at);
+    if constexpr (Contexts)
+        index = _mm512_add_epi32(index,
+                                 _mm512_mullo_epi32(load(job.contexts + at), _mm512_set1_epi32(static_cast<int>(job.alphabet))));
+    const __m512i low = gather_pairs(job.table, _mm512_castsi512_si256(index));
+    const __m512i high = gather_pairs(job.table, _mm512_extracti64x4_epi64(index, 1));
     const __m512i evens = _mm512_slli_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 1);
-    const __m512i odds = _mm512_or_si512(evens, one);
-    const EncodeSymbol *const table = job.table;
-    __m512i x[kVectors], reciprocals = _mm512_set1_epi32(-1);
-    for (unsigned v = 0; v < kVectors; ++v) x[v] = _mm512_loadu_si512(job.states + 16 * v);
-    uint8_t *stream = job.stream;
-    bool fits = true;
-    for (size_t row = job.rows; row-- > 0;) {
-        if (stream - job.begin < static_cast<ptrdiff_t>(kRowBytes)) {
-            fits = false;
-            break;
+    const __m512i odds = _mm512_or_si512(evens, _mm512_set1_epi32(1));
+    return {_mm512_permutex2var_epi32(low, evens, high), _mm512_permutex2var_epi32(low, odds, high)};
+}
+
+// The first four symbols of up to 16 tables, in registers: most of what differs little.
+class FewCodes {
+public:
+    static constexpr unsigned kTables = 16, kSymbols = 4;
+
+    FewCodes(const EncodeSymbol *table, size_t alphabet, unsigned tables) {
+        alignas(64) uint32_t parts[2][kTables * kSymbols] = {};
+        for (unsigned i = 0; i < tables * kSymbols; ++i) {
+            const EncodeSymbol &symbol = table[i / kSymbols * alphabet + i % kSymbols];
+            parts[0][i] = symbol.reciprocal;
+            parts[1][i] = symbol.packed;
         }
-        __m512i reciprocal[kVectors], packed[kVectors];
-        for (unsigned v = 0; v < kVectors; ++v) {
-            __m512i index = load(job.symbols + row * kLanes + 16 * v);
-            if constexpr (Contexts)
-                index = _mm512_add_epi32(index, _mm512_mullo_epi32(load(job.contexts + row * kLanes + 16 * v), alphabet));
-            // Both halves of a symbol at once: a gather takes its time by look-up.
-            const __m512i low = gather_pairs(table, _mm512_castsi512_si256(index));
-            const __m512i high = gather_pairs(table, _mm512_extracti64x4_epi64(index, 1));
-            reciprocal[v] = _mm512_permutex2var_epi32(low, evens, high);
-            packed[v] = _mm512_permutex2var_epi32(low, odds, high);
-        }
-        for (unsigned v = kVectors; v-- > 0;) {
-            reciprocals = _mm512_and_si512(reciprocals, reciprocal[v]);
-            const __m512i freq = _mm512_add_epi32(_mm512_and_si512(packed[v], low14), one);
-            const __m512i start = _mm512_and_si512(_mm512_srli_epi32(packed[v], 14), low14);
-            x[v] = spill(x[v], _mm512_sllv_epi32(freq, threshold_shift), stream);
-            const __m512i quotient = divide(x[v], reciprocal[v], _mm512_srli_epi32(packed[v], 28));
-            x[v] = _mm512_add_epi32(_mm512_add_epi32(x[v], start), _mm512_mullo_epi32(quotient, _mm512_sub_epi32(total, freq)));
+        for (unsigned k = 0; k < 4; ++k) {
+            reciprocal_[k] = _mm512_load_si512(parts[0] + 16 * k);
+            packed_[k] = _mm512_load_si512(parts[1] + 16 * k);
         }
     }
-    job.stream = stream;
-    job.reciprocals &= static_cast<uint32_t>(_mm512_reduce_and_epi32(reciprocals));
-    for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(job.states + 16 * v, x[v]);
+
+    static bool fit(const uint8_t *row) {
+        const __m256i symbols = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(row));
+        return _mm256_test_epi8_mask(symbols, _mm256_set1_epi8(static_cast<char>(~(kSymbols - 1)))) == 0;
+    }
+
+    Codes operator()(const uint8_t *symbols, const uint16_t *contexts) const {
+        const __m512i index = _mm512_or_si512(load(symbols), _mm512_slli_epi32(load(contexts), 2));
+        const __mmask16 upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+        return {look_up(reciprocal_, index, upper), look_up(packed_, index, upper)};
+    }
+
+private:
+    static __m512i look_up(const __m512i (&part)[4], __m512i index, __mmask16 upper) {
+        return _mm512_mask_blend_epi32(upper, _mm512_permutex2var_epi32(part[0], index, part[1]),
+                                       _mm512_permutex2var_epi32(part[2], index, part[3]));
+    }
+
+    __m512i reciprocal_[4], packed_[4];
+};
+
+// One job's states and stream on their way from the last row to the first.
+template <typename Symbol>
+struct EncodeLanes {
+    EncodeRows<Symbol> &job;
+    __m512i x[kVectors], reciprocals = _mm512_set1_epi32(-1);
+    uint8_t *stream;
+
+    explicit EncodeLanes(EncodeRows<Symbol> &rows) : job(rows), stream(rows.stream) {
+        for (unsigned v = 0; v < kVectors; ++v) x[v] = _mm512_loadu_si512(job.states + 16 * v);
+    }
+
+    bool has_room() const { return stream - job.begin >= static_cast<ptrdiff_t>(kRowBytes); }
+
+    void push(unsigned v, const Codes &codes) {
+        const __m512i low14 = _mm512_set1_epi32(0x3fff);
+        reciprocals = _mm512_and_si512(reciprocals, codes.reciprocal);
+        const __m512i freq = _mm512_add_epi32(_mm512_and_si512(codes.packed, low14), _mm512_set1_epi32(1));
+        const __m512i start = _mm512_and_si512(_mm512_srli_epi32(codes.packed, 14), low14);
+        x[v] = spill(x[v], _mm512_sllv_epi32(freq, _mm512_set1_epi32(static_cast<int>(kStateBits - job.precision))), stream);
+        const __m512i quotient = divide(x[v], codes.reciprocal, _mm512_srli_epi32(codes.packed, 28));
+        const __m512i gap = _mm512_sub_epi32(_mm512_set1_epi32(1 << job.precision), freq);
+        x[v] = _mm512_add_epi32(_mm512_add_epi32(x[v], start), _mm512_mullo_epi32(quotient, gap));
+    }
+
+    void finish() {
+        job.stream = stream;
+        job.reciprocals &= static_cast<uint32_t>(_mm512_reduce_and_epi32(reciprocals));
+        for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(job.states + 16 * v, x[v]);
+    }
+};
+
+template <bool Contexts, typename Symbol>
+bool encode_rows_with(EncodeRows<Symbol> &job) {
+    EncodeLanes<Symbol> lanes(job);
+    bool fits = true;
+    for (; job.rows > 0 && fits; --job.rows) {
+        fits = lanes.has_room();
+        if (!fits) break;
+        Codes codes[kVectors];
+        for (unsigned v = 0; v < kVectors; ++v) codes[v] = gather_codes<Contexts>(job, (job.rows - 1) * kLanes + 16 * v);
+        for (unsigned v = kVectors; v-- > 0;) lanes.push(v, codes[v]);
+    }
+    lanes.finish();
     return fits;
 }
 
@@ -231,11 +291,39 @@ bool encode_rows(EncodeRows<Symbol> &job) {
     return job.contexts != nullptr ? encode_rows_with<true>(job) : encode_rows_with<false>(job);
 }
 
+// Two jobs in step: each waits for its own states only. Their tables are the same.
+bool encode_rows_pair(EncodeRows<uint8_t> &first, EncodeRows<uint8_t> &second) {
+    if (first.contexts == nullptr || first.tables == 0 || first.tables > FewCodes::kTables)
+        return encode_rows(first) && encode_rows(second);
+    const FewCodes few(first.table, first.alphabet, first.tables);
+    EncodeLanes<uint8_t> a(first), b(second);
+    const auto codes_of = [&](const EncodeRows<uint8_t> &job, Codes(&codes)[kVectors]) {
+        const size_t at = (job.rows - 1) * kLanes;
+        const bool fit = FewCodes::fit(job.symbols + at);
+        for (unsigned v = 0; v < kVectors; ++v)
+            codes[v] = fit ? few(job.symbols + at + 16 * v, job.contexts + at + 16 * v) : gather_codes<true>(job, at + 16 * v);
+    };
+    while (first.rows > 0 && second.rows > 0 && a.has_room() && b.has_room()) {
+        Codes codes[2][kVectors];
+        codes_of(first, codes[0]);
+        codes_of(second, codes[1]);
+        for (unsigned v = kVectors; v-- > 0;) {
+            a.push(v, codes[0][v]);
+            b.push(v, codes[1][v]);
+        }
+        --first.rows;
+        --second.rows;
+    }
+    a.finish();
+    b.finish();
+    return encode_rows(first) && encode_rows(second);
+}
+
 }  // namespace
 
 namespace avx512 {
-const Kernels<uint8_t> kernels8 = {encode_rows<uint8_t>, decode_rows<uint8_t>, decode_rows_pair<uint8_t>};
-const Kernels<uint16_t> kernels16 = {encode_rows<uint16_t>, decode_rows<uint16_t>, decode_rows_pair<uint16_t>};
+const Kernels<uint8_t> kernels8 = {encode_rows<uint8_t>, decode_rows<uint8_t>, decode_rows_pair<uint8_t>, encode_rows_pair};
+const Kernels<uint16_t> kernels16 = {encode_rows<uint16_t>, decode_rows<uint16_t>, decode_rows_pair<uint16_t>, nullptr};
 }  // namespace avx512
 
 }  // namespace laconic::entropy::rans_b

@@ -13,7 +13,11 @@ constexpr size_t kFineGranule = size_t{1} << 12;  // without sampling
 constexpr uint64_t kTableBits = 480;              // what a cut must save: a table, its length, and the noise of the estimate
 constexpr size_t kProbe = 32;                     // symbols of a row that decide where between two granules a cut lies
 
-size_t granules_of(size_t n, size_t granule) { return std::max<size_t>(1, (n + granule / 2) / granule); }
+// Symbols of a granule of n.
+size_t run_length(size_t n, bool sampled) {
+    const size_t granule = sampled ? kGranule : kFineGranule, count = std::max<size_t>(1, (n + granule / 2) / granule);
+    return (n / count + kSegmentRow - 1) / kSegmentRow * kSegmentRow;
+}
 
 // Size of coding counted symbols with a table of their own, in bits scaled up from the sample to the whole.
 class Sizes {
@@ -80,27 +84,55 @@ size_t best_cut(const Sizes &sizes, const uint8_t *symbols, const Segment &a, co
     return best;
 }
 
+// The counts of a and b, which met at one place, for a cut at another.
+void move_counts(const uint8_t *symbols, size_t met, size_t cut, Segment &a, Segment &b) {
+    ByteCounts moved;
+    Segment &to = cut > met ? a : b, &from = cut > met ? b : a;
+    const size_t first = std::min(met, cut), n = std::max(met, cut) - first;
+    count_bytes(symbols + first, n, moved);
+    for (unsigned s = 0; s < 256; ++s) {
+        to.counts[s] += moved[s];
+        from.counts[s] -= moved[s];
+    }
+    to.counted += n;
+    from.counted -= n;
+}
+
 }  // namespace
 
-std::vector<Segment> find_segments(const uint8_t *symbols, size_t n, bool sampled) {
-    const size_t count = granules_of(n, sampled ? kGranule : kFineGranule);
-    const size_t granule = (n / count + kSegmentRow - 1) / kSegmentRow * kSegmentRow;
-    std::vector<Segment> parts;
-    parts.reserve(count + 1);
-    for (size_t first = 0; first < n; first += granule) {
-        Segment part{std::min(granule, n - first), {}, 0};
+Granules::Granules(const uint8_t *symbols, size_t n, bool sampled)
+    : symbols_(symbols), n_(n), run_(run_length(n, sampled)), sampled_(sampled) {
+    runs_.reserve(n / run_ + 1);
+    for (size_t first = 0; first < n; first += run_) {
+        Segment part{std::min(run_, n - first), {}, 0};
         if (sampled && part.n >= 4096) {
             part.counted = count_bytes_sampled(symbols + first, part.n, part.counts);
         } else {
             count_bytes(symbols + first, part.n, part.counts);
             part.counted = part.n;
         }
-        parts.push_back(part);
+        runs_.push_back(part);
     }
-    const Sizes sizes(parts);
+}
+
+Granules Granules::part(size_t first, size_t n) const {
+    const bool ends = first + n == n_ || n % run_ == 0;
+    if (first % run_ != 0 || !ends || run_length(n, sampled_) != run_) return Granules(symbols_ + first, n, sampled_);
+    Granules found;
+    found.symbols_ = symbols_ + first;
+    found.n_ = n;
+    found.run_ = run_;
+    found.sampled_ = sampled_;
+    const auto begin = runs_.begin() + static_cast<ptrdiff_t>(first / run_);
+    found.runs_.assign(begin, begin + static_cast<ptrdiff_t>((n + run_ - 1) / run_));
+    return found;
+}
+
+std::vector<Segment> Granules::segments() const {
+    const Sizes sizes(runs_);
     std::vector<Segment> segments;
     uint64_t bits = 0;  // of the last segment
-    for (const Segment &part : parts) {
+    for (const Segment &part : runs_) {
         const uint64_t alone = sizes.bits(part.counts, part.counted, part.n);
         if (!segments.empty()) {
             const uint64_t together = sizes.bits_together(segments.back(), part);
@@ -113,15 +145,20 @@ std::vector<Segment> find_segments(const uint8_t *symbols, size_t n, bool sample
         segments.push_back(part);
         bits = alone;
     }
-    size_t first = 0;
+    std::vector<size_t> met(segments.size());  // where each began before the cuts moved
+    for (size_t k = 1; k < segments.size(); ++k) met[k] = met[k - 1] + segments[k - 1].n;
+    std::vector<size_t> begin = met;
     for (size_t k = 0; k + 1 < segments.size(); ++k) {
         Segment &a = segments[k], &b = segments[k + 1];
-        const size_t rows = best_cut(sizes, symbols + first, a, b, granule / kSegmentRow);
+        const size_t rows = best_cut(sizes, symbols_ + begin[k], a, b, run_ / kSegmentRow);
         const size_t moved = rows * kSegmentRow;
         b.n = a.n + b.n - moved;
         a.n = moved;
-        first += moved;
+        begin[k + 1] = begin[k] + moved;
     }
+    if (sampled_) return segments;
+    for (size_t k = 1; k < segments.size(); ++k) move_counts(symbols_, met[k], begin[k], segments[k - 1], segments[k]);
+    for (Segment &segment : segments) segment.exact = true;
     return segments;
 }
 

@@ -42,17 +42,26 @@ struct Values {
                 std::memcpy(&sample[size++], from, width);
             }
         }
-        std::sort(sample, sample + size);
-        for (size_t i = 0; i < size;) {
-            size_t end = i + 1;
-            while (end < size && sample[end] == sample[i]) ++end;
-            if (end - i > times) times = end - i, frequent = sample[i];
-            i = end;
-            ++distinct;
-        }
+        count(sample);
     }
 
 private:
+    // By a table of places, half of which stay free. Of values that are as frequent the least one counts.
+    void count(const uint64_t *sample) {
+        constexpr unsigned kPlaceBits = 13;
+        static_assert(size_t{1} << kPlaceBits == 2 * kSampleSize);
+        uint64_t values[1 << kPlaceBits];
+        uint16_t counts[1 << kPlaceBits] = {};
+        for (size_t i = 0; i < size; ++i) {
+            size_t place = sample[i] * 0x9E3779B97F4A7C15 >> (64 - kPlaceBits);
+            while (counts[place] != 0 && values[place] != sample[i]) place = (place + 1) % (1 << kPlaceBits);
+            values[place] = sample[i];
+            distinct += counts[place] == 0;
+            const size_t now = ++counts[place];
+            if (now > times || (now == times && sample[i] < frequent)) times = now, frequent = sample[i];
+        }
+    }
+
     void count(const uint8_t *raw, size_t n) {
         entropy::ByteCounts counts;
         size = entropy::count_bytes_sampled(raw, n, counts);
@@ -106,11 +115,12 @@ size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat 
     return best;
 }
 
-void decode_elements(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size, bool inner) {
+void decode_elements(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size, bool inner,
+                     Delivery *delivery) {
     if (size == 0) throw CorruptData("an empty payload");
     switch (static_cast<ElementMethod>(data[0])) {
         case ElementMethod::joint:
-            return decode_joint_frame(data + 1, size - 1, format, raw, raw_size);
+            return decode_joint_frame(data + 1, size - 1, format, raw, raw_size, delivery);
         case ElementMethod::sparse:
             if (inner) break;
             return decode_sparse(data + 1, size - 1, format, raw, raw_size);

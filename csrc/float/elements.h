@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "float/delivery.h"
 #include "float/planes.h"
 
 namespace laconic::floats {
@@ -28,9 +29,9 @@ size_t elements_bound(size_t raw_size, const ElementFormat &format);
 size_t encode_elements(const uint8_t *raw, size_t raw_size, const ElementFormat &format, Effort effort, uint8_t *out,
                        bool inner = false);
 
-// Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload.
+// Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload. `delivery` may get elements in steps.
 void decode_elements(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size,
-                     bool inner = false);
+                     bool inner = false, Delivery *delivery = nullptr);
 
 // The method's name, and forms and coded sizes of the parts in the order in which they are stored.
 struct PartReport {

@@ -33,6 +33,14 @@ inline unsigned last_lowest(unsigned top) {
 template <class Byte>
 struct JointParts {
     Byte *joint, *low, *planes[2];
+    // If not null, low parts lie here packed, and `low` is not looked at. Up to `end` a vector may be read or written.
+    Byte *packed = nullptr, *end = nullptr;
+
+    // Of elements from a multiple of eight on.
+    JointParts from(size_t i, unsigned top) const {
+        const auto later = [&](Byte *part, size_t by) { return part == nullptr ? nullptr : part + by; };
+        return {joint + i, later(low, i), {later(planes[0], i), later(planes[1], i)}, later(packed, i / 8 * (8 - top)), end};
+    }
 };
 
 // Bytes of n packed low parts.

@@ -16,7 +16,6 @@ namespace laconic::floats {
 namespace {
 
 constexpr uint8_t kPackedLow = 0, kCodedLow = 1;
-constexpr size_t kStep = 4096;  // elements whose parts stay in the first-level cache between two passes
 
 // A sample of a frame: its symbols split like all of them will be.
 struct Sample {
@@ -32,9 +31,15 @@ struct Sample {
             std::memcpy(raw + run * kLength * width, frame + run * step * width, kLength * width);
     }
 
-    // Whether a part of values of `bits` bits is as flat as noise is. The sum of squared counts of noise has mean
-    // n + n (n - 1) / K for K values; three deviations (or, for speed, an entropy 0.05 bit short) above it is no noise any more.
-    bool is_noise(unsigned k, unsigned bits, bool prefer_speed) const {
+    // How far part k, of values of `bits` bits, is from noise. The sum of squared counts of noise has mean n + n (n - 1) / K for
+    // K values.
+    struct Flatness {
+        uint32_t squares, flat, three_deviations;
+
+        bool is_noise() const { return squares < kSize + flat + three_deviations; }
+        bool lacks_less_than(uint32_t share) const { return squares < kSize + flat + flat / share; }
+    };
+    Flatness flatness(unsigned k, unsigned bits) const {
         uint16_t counts[2][256] = {};
         for (size_t i = 0; i < kSize; ++i) ++counts[i % 2][part[k][i]];
         uint32_t squares = 0;
@@ -43,8 +48,23 @@ struct Sample {
             squares += count * count;
         }
         constexpr uint32_t kThreeDeviations[] = {3 * 718, 3 * 510, 3 * 361};  // of 6, 7 and 8 bits
-        const uint32_t flat = kSize * (kSize - 1) >> bits;
-        return squares < kSize + flat + (prefer_speed ? flat / 14 : kThreeDeviations[bits - 6]);
+        return {squares, kSize * (kSize - 1) >> bits, kThreeDeviations[bits - 6]};
+    }
+};
+
+// What a sample says of the parts below the joint symbols: the low part, the third and the fourth byte.
+struct Noise {
+    bool raw[kMaxWidth] = {};  // stored as it is, by part
+    bool all = true;           // no structure anywhere
+
+    // For speed, an entropy 0.05 bit short is noise too; of a byte, 0.2 bit short, which profile A does not gain.
+    Noise(const Sample &sample, const JointFormat &joint, bool prefer_speed) {
+        for (unsigned k = 1; k < joint.element.width; ++k) {
+            const auto flatness = sample.flatness(k, k == 1 ? 8 - joint.top : 8);
+            const bool noise = prefer_speed ? flatness.lacks_less_than(14) : flatness.is_noise();
+            raw[k] = noise || (prefer_speed && k > 1 && flatness.lacks_less_than(4));
+            all = all && noise;
+        }
     }
 };
 
@@ -76,6 +96,16 @@ const uint8_t *decode_part(BlockWalk &walk, size_t n, uint8_t *symbols) {
     if (const uint8_t *const raw = entropy::raw_symbols(block, size, n)) return raw;
     entropy::decode_block(block, size, symbols, n);
     return symbols;
+}
+
+void join_to(Delivery *delivery, const JointParts<const uint8_t> &parts, size_t n, const JointFormat &joint, uint8_t *raw) {
+    if (delivery == nullptr) return join_joint(parts, n, joint, raw);
+    const size_t width = joint.element.width, step = Delivery::kStep / width;
+    for (size_t first = 0; first < n; first += step) {
+        const size_t count = std::min(step, n - first);
+        delivery->step(raw + first * width, count * width,
+                       [&](uint8_t *memory) { join_joint(parts.from(first, joint.top), count, joint, memory); });
+    }
 }
 
 // The forms of whole planes come after those with joint symbols: `top` 0 is IntegerForm::plain.
@@ -112,48 +142,49 @@ size_t joint_frame_bound(size_t raw_size, const ElementFormat &format) {
 
 namespace {
 
-// Where a part of a frame that was split goes at once.
-uint8_t *put_raw_head(size_t n, uint8_t *out) {
+uint8_t *put_raw(const uint8_t *symbols, size_t n, uint8_t *out) {
     put_size(out, n + 1);
     out[kSizeBytes] = 0;  // the raw form of an entropy block
-    return out + kSizeBytes + 1;
+    uint8_t *const to = out + kSizeBytes + 1;
+    if (symbols != to) std::memcpy(to, symbols, n);
+    return to + n;
 }
 
-// Parts in the order in which they are stored: low, third and fourth byte, joint symbols. Size 0 if an exponent does not fit.
+uint8_t *put_low(const uint8_t *low, size_t n, unsigned top, bool prefer_speed, uint8_t *out) {
+    const size_t packed_size = packed_bytes(n, top);
+    uint8_t *const end = put_block(low, n, prefer_speed, out + 1);
+    const bool packed = static_cast<size_t>(end - out) > packed_size - packed_size / 256;
+    *out = packed ? kPackedLow : kCodedLow;
+    if (packed) pack_low(low, n, top, out + 1);
+    return packed ? out + 1 + packed_size : end;
+}
+
+// Parts in the order in which they are stored: low, third and fourth byte, joint symbols. Those that are noise, up to the first
+// that is not, are split to their places. Size 0 if an exponent does not fit.
 JointFrame encode_joint(const uint8_t *raw, size_t n, const JointFormat &joint, const Sample &sample, bool prefer_speed,
                         uint8_t *out) {
-    const size_t width = joint.element.width, packed_size = packed_bytes(n, joint.top);
-    uint8_t *const memory = scratch(width * n + kStep), *const step = memory + width * n, *p = out;
-    bool noise = sample.is_noise(1, 8 - joint.top, prefer_speed);
-    for (unsigned k = 2; k < width; ++k) noise = noise && sample.is_noise(k, 8, prefer_speed);
+    const size_t width = joint.element.width;
+    const Noise noise(sample, joint, prefer_speed);
+    uint8_t *const memory = scratch(width * n), *p = out;
+    JointParts<uint8_t> parts{memory, memory + n, {memory + 2 * n, memory + 3 * n}};
     *p++ = static_cast<uint8_t>(joint.top);
     *p++ = joint.lowest;
-    uint8_t *low = memory + n, *planes[2] = {};
-    if (noise) {  // goes straight to its place
-        *p++ = kPackedLow;
-        low = p;
-        p += packed_size;
+    if (noise.raw[1]) {
+        parts.packed = p + 1;
+        parts.end = parts.packed + packed_bytes(n, joint.top);
+        uint8_t *place = parts.end;
+        for (size_t k = 2; k < width && noise.raw[k]; ++k, place += n) parts.planes[k - 2] = place += kSizeBytes + 1;
     }
-    for (size_t k = 2; k < width; ++k) {
-        planes[k - 2] = noise ? put_raw_head(n, p) : memory + k * n;
-        if (noise) p = planes[k - 2] + n;
+    if (!split_joint(raw, n, joint, parts)) return {0, noise.all};
+    if (noise.raw[1]) {
+        *p = kPackedLow;
+        p = parts.end;
+    } else {
+        p = put_low(parts.low, n, joint.top, prefer_speed, p);
     }
-    for (size_t first = 0; first < n; first += kStep) {
-        const size_t count = std::min(kStep, n - first);
-        const auto at = [&](uint8_t *plane) { return plane == nullptr ? nullptr : plane + first; };
-        const JointParts<uint8_t> parts{memory + first, noise ? step : low + first, {at(planes[0]), at(planes[1])}};
-        if (!split_joint(raw + first * width, count, joint, parts)) return {0, noise};
-        if (noise) pack_low(step, count, joint.top, low + packed_bytes(first, joint.top));
-    }
-    if (!noise) {
-        uint8_t *const end = put_block(low, n, prefer_speed, p + 1);
-        const bool packed = static_cast<size_t>(end - p) > packed_size - packed_size / 256;
-        *p = packed ? kPackedLow : kCodedLow;
-        if (packed) pack_low(low, n, joint.top, p + 1);
-        p = packed ? p + 1 + packed_size : end;
-        for (size_t k = 2; k < width; ++k) p = put_block(planes[k - 2], n, prefer_speed, p);
-    }
-    return {static_cast<size_t>(put_block(memory, n, prefer_speed, p) - out), noise};
+    for (size_t k = 2; k < width; ++k)
+        p = noise.raw[k] ? put_raw(parts.planes[k - 2], n, p) : put_block(parts.planes[k - 2], n, prefer_speed, p);
+    return {static_cast<size_t>(put_block(memory, n, prefer_speed, p) - out), noise.all};
 }
 
 size_t encode_planes(const uint8_t *raw, size_t n, const ElementFormat &format, bool prefer_speed, uint8_t *out) {
@@ -194,34 +225,30 @@ JointFrame encode_joint_frame(const uint8_t *raw, size_t raw_size, const Element
     return frame;
 }
 
-void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size) {
+void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size,
+                        Delivery *delivery) {
     const size_t width = format.width, n = raw_size / width;
     BlockWalk walk(data, size);
     IntegerForm form;
     const JointFormat joint = read_joint_format(walk, format, form);
-    uint8_t *const memory = scratch(raw_size + kStep + 8), *const step = memory + raw_size;
+    uint8_t *const memory = scratch(raw_size);
     const uint8_t *part[kMaxWidth] = {};
     if (joint.top == 0) {
         for (size_t k = 0; k < width; ++k) part[k] = decode_part(walk, n, memory + k * n);
         join_planes(part, nullptr, n, format, raw);
         if (form != IntegerForm::plain) restore_integers(raw, n, format, form);
     } else {
+        JointParts<const uint8_t> parts{};
         const uint8_t method = *walk.take(1);
         if (method > kCodedLow) throw CorruptData("no such form of the low parts");
-        part[1] = method == kCodedLow ? decode_part(walk, n, memory + n) : walk.take(packed_bytes(n, joint.top));
-        for (size_t k = 2; k < width; ++k) part[k] = decode_part(walk, n, memory + k * n);
-        part[0] = decode_part(walk, n, memory);
-        for (size_t first = 0; first < n; first += kStep) {
-            const size_t count = std::min(kStep, n - first);
-            const uint8_t *low = part[1] + first;
-            if (method == kPackedLow) {
-                unpack_low(part[1] + packed_bytes(first, joint.top), data + size, count, joint.top, step);
-                low = step;
-            }
-            const JointParts<const uint8_t> parts{
-                part[0] + first, low, {width == 4 ? part[2] + first : nullptr, width == 4 ? part[3] + first : nullptr}};
-            join_joint(parts, count, joint, raw + first * width);
-        }
+        if (method == kCodedLow)
+            parts.low = decode_part(walk, n, memory + n);
+        else
+            parts.packed = walk.take(packed_bytes(n, joint.top));
+        parts.end = data + size;
+        for (size_t k = 2; k < width; ++k) parts.planes[k - 2] = decode_part(walk, n, memory + k * n);
+        parts.joint = decode_part(walk, n, memory);
+        join_to(delivery, parts, n, joint, raw);
     }
     const size_t rest = raw_size - n * width;
     if (walk.remaining() != rest) throw CorruptData("the payload is longer or shorter than its elements");

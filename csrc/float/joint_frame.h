@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "float/delivery.h"
 #include "float/planes.h"
 #include "float/weights_frame.h"
 
@@ -19,8 +20,10 @@ struct JointFrame {
 };
 JointFrame encode_joint_frame(const uint8_t *raw, size_t raw_size, const ElementFormat &format, bool prefer_speed, uint8_t *out);
 
-// Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload.
-void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size);
+// Fills raw[0, raw_size); CorruptData unless data[0, size) is exactly such a payload. `delivery` may get the elements in steps,
+// but not what it would take as rest.
+void decode_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, uint8_t *raw, size_t raw_size,
+                        Delivery *delivery = nullptr);
 
 // Forms and coded sizes of a frame's parts in the order in which they are stored; returns how many there are.
 size_t inspect_joint_frame(const uint8_t *data, size_t size, const ElementFormat &format, size_t raw_size,

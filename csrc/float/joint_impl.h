@@ -32,7 +32,9 @@ bool split_joint_loop(const uint8_t *__restrict raw, size_t n, uint8_t lowest, u
     return outside == 0;
 }
 
-bool split_joint_here(const uint8_t *raw, size_t n, const JointFormat &format, const JointParts<uint8_t> &parts) {
+constexpr size_t kJointStep = 4096;  // elements whose low parts stay in the first-level cache before they are packed, or after
+
+bool split_joint_step(const uint8_t *raw, size_t n, const JointFormat &format, const JointParts<uint8_t> &parts) {
     const auto split = [&](auto loop) {
         return loop(raw, n, format.lowest, parts.joint, parts.low, parts.planes[0], parts.planes[1]);
     };
@@ -57,7 +59,7 @@ void join_joint_loop(const JointParts<const uint8_t> &parts, size_t n, uint8_t l
     }
 }
 
-void join_joint_here(const JointParts<const uint8_t> &parts, size_t n, const JointFormat &format, uint8_t *raw) {
+void join_joint_step(const JointParts<const uint8_t> &parts, size_t n, const JointFormat &format, uint8_t *raw) {
     if (format.element.width == 2)
         return format.top == 1 ? join_joint_loop<uint16_t, 1>(parts, n, format.lowest, raw)
                                : join_joint_loop<uint16_t, 2>(parts, n, format.lowest, raw);
@@ -111,6 +113,32 @@ void pack_here(const uint8_t *low, size_t n, unsigned top, uint8_t *packed) {
 
 void unpack_here(const uint8_t *packed, size_t n, unsigned top, uint8_t *low) {
     top == 1 ? unpack_loop<7>(packed, n, low) : unpack_loop<6>(packed, n, low);
+}
+
+[[maybe_unused]] bool split_joint_here(const uint8_t *raw, size_t n, const JointFormat &format,
+                                       const JointParts<uint8_t> &parts) {
+    if (parts.packed == nullptr) return split_joint_step(raw, n, format, parts);
+    alignas(64) uint8_t low[kJointStep];
+    for (size_t first = 0; first < n; first += kJointStep) {
+        const size_t count = std::min(kJointStep, n - first);
+        JointParts<uint8_t> step = parts.from(first, format.top);
+        step.low = low;
+        if (!split_joint_step(raw + first * format.element.width, count, format, step)) return false;
+        pack_here(low, count, format.top, step.packed);
+    }
+    return true;
+}
+
+[[maybe_unused]] void join_joint_here(const JointParts<const uint8_t> &parts, size_t n, const JointFormat &format, uint8_t *raw) {
+    if (parts.packed == nullptr) return join_joint_step(parts, n, format, raw);
+    alignas(64) uint8_t low[kJointStep + 8];
+    for (size_t first = 0; first < n; first += kJointStep) {
+        const size_t count = std::min(kJointStep, n - first);
+        JointParts<const uint8_t> step = parts.from(first, format.top);
+        unpack_here(step.packed, count, format.top, low);
+        step.low = low;
+        join_joint_step(step, count, format, raw + first * format.element.width);
+    }
 }
 
 }  // namespace

@@ -123,13 +123,13 @@ size_t choose_distance(const uint8_t *bitmap, size_t bytes, bool search, uint8_t
 }
 
 // Whether a bitmap of bytes may gain something: their own table has no more than what neighbours have in common to lose.
-bool neighbours_alike(const uint8_t *raw, size_t n, uint8_t value, bool search) {
+bool neighbours_alike(const uint8_t *raw, size_t n, uint8_t value) {
     const size_t tried = std::min(n, kTried);
     const uint8_t *const from = raw + (n - tried) / 2;
     uint8_t bitmap[kTried / 8], stored[kTried / 8];
     const size_t others = mark<uint8_t>(from, tried, value, bitmap);
     uint64_t cost = 0;
-    choose_distance(bitmap, bitmap_bytes(tried), search, stored, cost);
+    choose_distance(bitmap, bitmap_bytes(tried), false, stored, cost);
     const uint32_t counts[] = {static_cast<uint32_t>(others), static_cast<uint32_t>(tried - others)};
     return cost < order0_cost(counts, static_cast<uint32_t>(tried), 1) / 100 * (100 - kByteGain);
 }
@@ -176,6 +176,7 @@ size_t sparse_bound(size_t raw_size, const ElementFormat &format) {
 size_t encode_sparse(const uint8_t *raw, size_t raw_size, const ElementFormat &format, const uint8_t *value, bool prefer_speed,
                      size_t limit, uint8_t *out) {
     const size_t width = format.width, n = raw_size / width, bytes = bitmap_bytes(n), rest = raw_size - n * width;
+    if (width == 1 && prefer_speed && !neighbours_alike(raw, n, *value)) return 0;
     const Bytes bitmap = make_bytes(bytes), stored = make_bytes(bytes);
     const size_t others =
         with_type(format.width, [&]<class T>() { return mark<T>(raw, n, load<T>(value, false), bitmap.get()); });

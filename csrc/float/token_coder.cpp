@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -16,6 +18,10 @@
 #include "entropy/tables.h"
 #include "float/delta.h"
 
+#if defined(LACONIC_X86)
+#include <emmintrin.h>
+#endif
+
 namespace laconic::floats {
 
 namespace {
@@ -25,6 +31,7 @@ using namespace entropy;
 constexpr unsigned kPrecision = 12;
 constexpr size_t kTwoStreamsFrom = size_t{1} << 16;
 constexpr size_t kMostTables = 32;
+constexpr size_t kSampledFrom = size_t{1} << 16;  // contexts of which a quarter tells how many there are of each
 
 unsigned lanes_for(size_t n) { return n < kManyLanesFrom ? rans_b::kFewLanes : rans_b::kLanes; }
 
@@ -55,38 +62,110 @@ int64_t cost_of_joining(const Group &a, const Group &b, unsigned tokens) {
     return static_cast<int64_t>(together - apart) - static_cast<int64_t>(table << kLogBits);
 }
 
-// Counts by context and token, in the contexts that occur.
-std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
-    ByteCounts of_context;
-    count_bytes(contexts, n, of_context);
-    std::vector<Group> groups;
-    std::array<uint32_t, 256> row{};
-    for (unsigned c = 0; c < 256; ++c) {
-        if (of_context[c] == 0) continue;
-        row[c] = static_cast<uint32_t>(256 * groups.size());
-        groups.push_back({c, of_context[c], {}});
+// Bit i: whether token i of kBlock is not 0.
+constexpr size_t kBlock = 64;
+
+#if defined(LACONIC_X86)
+uint64_t changed(const uint8_t *tokens) {
+    uint64_t bits = 0;
+    for (unsigned k = 0; k < 4; ++k) {
+        const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i *>(tokens + 16 * k));
+        const int same = _mm_movemask_epi8(_mm_cmpeq_epi8(part, _mm_setzero_si128()));
+        bits |= static_cast<uint64_t>(~same & 0xffff) << (16 * k);
     }
-    // Most elements are unchanged, so only the others are counted. Four tables, so that equal neighbours do not wait for each
-    // other.
-    const size_t cells = 256 * groups.size();
-    std::vector<uint32_t> counts(4 * cells);
-    uint32_t *const table[4] = {counts.data(), counts.data() + cells, counts.data() + 2 * cells, counts.data() + 3 * cells};
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t eight;
-        std::memcpy(&eight, tokens + i, 8);
-        if (eight == 0) continue;
-        for (size_t k = 0; k < 8; ++k) ++table[k % 4][row[contexts[i + k]] + tokens[i + k]];
+    return bits;
+}
+#else
+uint64_t changed(const uint8_t *tokens) {
+    uint64_t bits = 0;
+    for (unsigned k = 0; k < kBlock; ++k) bits |= uint64_t{tokens[k] != 0} << k;
+    return bits;
+}
+#endif
+
+// Counts a quarter of many contexts, 16 of every 64: rows and columns of a matrix differ, so the place moves with both. Returns
+// how many were counted.
+size_t count_quarter(const uint8_t *contexts, size_t n, ByteCounts &counts) {
+    constexpr size_t kTaken = kBlock / 4;
+    std::array<ByteCounts, 8> parts{};
+    const size_t blocks = n / kBlock;
+    for (size_t block = 0; block < blocks; ++block) {
+        const uint8_t *const from = contexts + block * kBlock + kTaken * ((block + block / 4 + block / 32) % 4);
+        for (size_t i = 0; i < kTaken; ++i) ++parts[i % 8][from[i]];
     }
-    for (; i < n; ++i) ++table[0][row[contexts[i]] + tokens[i]];
-    for (size_t k = 0; k < groups.size(); ++k) {
-        Group &group = groups[k];
-        uint64_t others = 0;
-        for (unsigned s = 1; s < 256; ++s) {
-            const size_t cell = 256 * k + s;
-            others += group.counts[s] = table[0][cell] + table[1][cell] + table[2][cell] + table[3][cell];
+    counts.fill(0);
+    for (const ByteCounts &part : parts)
+        for (size_t c = 0; c < counts.size(); ++c) counts[c] += part[c];
+    return blocks * kTaken;
+}
+
+// Counts by context and token. Four tables, so that equal neighbours do not wait for each other; a context has a row from when it
+// is met.
+class TokenCounts {
+public:
+    void add(unsigned context, unsigned token, size_t k) { ++counts_[4 * (row(context) + token) + k % 4]; }
+
+    // 0 for token 0, which need not have been added.
+    void get(unsigned context, std::array<uint32_t, 256> &counts) {
+        const uint32_t *const from = counts_.data() + 4 * row(context);
+        for (unsigned s = 1; s < 256; ++s) counts[s] = from[4 * s] + from[4 * s + 1] + from[4 * s + 2] + from[4 * s + 3];
+    }
+
+    bool met(unsigned context) const { return rows_[context] != kNone; }
+
+private:
+    static constexpr uint32_t kNone = ~0u;
+
+    uint32_t row(unsigned context) {
+        if (rows_[context] == kNone) {
+            rows_[context] = static_cast<uint32_t>(counts_.size() / 4);
+            counts_.resize(counts_.size() + 4 * 256);
         }
+        return rows_[context];
+    }
+
+    std::array<uint32_t, 256> rows_ = [] {
+        std::array<uint32_t, 256> none;
+        none.fill(kNone);
+        return none;
+    }();
+    std::vector<uint32_t> counts_;
+};
+
+// Of most contexts nearly all tokens are 0, and how many is an estimate: each context's share of a sample. Every table has room
+// for 0.
+std::vector<Group> count_contexts(const uint8_t *tokens, const uint8_t *contexts, size_t n) {
+    constexpr int kFew = 20;  // of a block, which are counted one by one
+    TokenCounts counts;
+    size_t i = 0, dense = 0;
+    for (; i + kBlock <= n; i += kBlock) {
+        uint64_t left = changed(tokens + i);
+        if (std::popcount(left) > kFew) {
+            for (size_t k = 0; k < kBlock; ++k) counts.add(contexts[i + k], tokens[i + k], k);
+            ++dense;
+            continue;
+        }
+        for (size_t k = 0; left != 0; left &= left - 1, ++k) {
+            const size_t at = i + static_cast<size_t>(std::countr_zero(left));
+            counts.add(contexts[at], tokens[at], k);
+        }
+    }
+    for (; i < n; ++i) counts.add(contexts[i], tokens[i], i);
+    ByteCounts of_context;
+    size_t sampled = n;
+    if (n < kSampledFrom || 4 * dense > n / kBlock)
+        count_bytes(contexts, n, of_context);
+    else
+        sampled = count_quarter(contexts, n, of_context);
+    std::vector<Group> groups;
+    for (unsigned c = 0; c < 256; ++c) {
+        if (of_context[c] == 0 && !counts.met(c)) continue;
+        Group group{c, 0, {}};
+        if (counts.met(c)) counts.get(c, group.counts);
+        const uint64_t others = std::accumulate(group.counts.begin(), group.counts.end(), uint64_t{0});
+        group.total = std::max(uint64_t{of_context[c]} * n / sampled, others + 1);
         group.counts[0] = static_cast<uint32_t>(group.total - others);
+        groups.push_back(group);
     }
     return groups;
 }
@@ -122,11 +201,13 @@ size_t first_stream(size_t n) { return n < kTwoStreamsFrom ? n : n / 2 / rans_b:
 // A symbol takes at most a word.
 size_t stream_room(size_t n) { return 2 * n + 4 * rans_b::kRowBytes; }
 
+size_t streams_room(size_t n) { return stream_room(first_stream(n)) + stream_room(n - first_stream(n)); }
+
 }  // namespace
 
-size_t token_scratch(size_t n) { return 2 * n + stream_room(n); }
+size_t token_scratch(size_t n) { return 2 * n + streams_room(n); }
 
-size_t token_bound(size_t n) { return kMostTables * kHeaderRoom + stream_room(n); }
+size_t token_bound(size_t n) { return kMostTables * kHeaderRoom + streams_room(n); }
 
 uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n, Scratch &memory, uint8_t *out) {
     const std::vector<Group> groups = group_contexts(tokens, contexts, n);
@@ -135,27 +216,37 @@ uint8_t *encode_tokens(const uint8_t *tokens, const uint8_t *contexts, size_t n,
     std::vector<std::array<rans_b::EncodeSymbol, 256>> encode(groups.size());
     *out++ = static_cast<uint8_t>(groups.size());
     for (size_t k = 0, c = 0; k < groups.size(); ++k) {
-        for (; c <= groups[k].last; ++c) table_of[c] = static_cast<uint8_t>(k);
-        if (k + 1 < groups.size()) *out++ = static_cast<uint8_t>(groups[k].last);
+        const bool last = k + 1 == groups.size();
+        for (; c <= (last ? 255 : groups[k].last); ++c) table_of[c] = static_cast<uint8_t>(k);
+        if (!last) *out++ = static_cast<uint8_t>(groups[k].last);
         normalise(groups[k].counts, kPrecision, freqs[k]);
         rans_b::build_encode_table(freqs[k], encode[k].data());
     }
     uint16_t *const tables = memory.take<uint16_t>(n);
     map_contexts(contexts, n, table_of.data(), tables);
-    const size_t n_first = first_stream(n), room = stream_room(n);
+    const size_t n_first = first_stream(n), room = streams_room(n);
     uint8_t *const streams = memory.take(room);
     rans_b::EncodeJob<uint8_t> jobs[2];
-    const uint8_t *begins[2] = {};
-    uint8_t *end = streams + room;
-    const size_t count = n_first < n ? 2 : 1;
-    for (size_t k = count; k-- > 0;) {
+    const size_t count = n_first < n ? 2 : 1, first_room = stream_room(n_first);
+    for (size_t k = 0; k < count; ++k) {
         const size_t first = k == 0 ? 0 : n_first, last = k == 0 ? n_first : n;
-        jobs[k] = {encode[0].data(), 256,          kPrecision, lanes_for(n), tokens + first,
-                   tables + first,   last - first, streams,    end,          {}};
-        begins[k] = rans_b::encode(jobs[k]);
-        if (begins[k] == nullptr) throw std::logic_error("tokens did not fit their bound");
-        end = const_cast<uint8_t *>(begins[k]);
+        uint8_t *const begin = streams + (k == 0 ? 0 : first_room);
+        jobs[k] = {encode[0].data(),
+                   256,
+                   kPrecision,
+                   lanes_for(n),
+                   tokens + first,
+                   tables + first,
+                   last - first,
+                   begin,
+                   begin + stream_room(last - first),
+                   {},
+                   static_cast<unsigned>(groups.size())};
     }
+    const std::array<uint8_t *, 2> begins =
+        count == 2 ? rans_b::encode_pair(jobs[0], jobs[1]) : std::array<uint8_t *, 2>{rans_b::encode(jobs[0]), nullptr};
+    for (size_t k = 0; k < count; ++k)
+        if (begins[k] == nullptr) throw std::logic_error("tokens did not fit their bound");
     BitWriter bits(out, kMostTables * kHeaderRoom);
     for (const Freqs &table : freqs) write_table(bits, table, kPrecision);
     for (size_t k = 0; k < count; ++k) rans_b::write_states(bits, std::span(jobs[k].states).first(lanes_for(n)));

@@ -13,6 +13,7 @@ from laconic.archive.checks import available_jobs
 from laconic.bases import Bases
 from laconic.container import format as f
 from laconic.container.decoder import codec_params
+from laconic.container.hashing import ContentHash
 from laconic.container.index import Part
 from laconic.container.reader import Reader
 from laconic.container.source import ArchiveBytes, BufferBytes, FileBytes
@@ -174,13 +175,9 @@ class ArchiveReader:
 
     def blocks(self, name: str) -> Iterator[memoryview]:
         """The entry's raw bytes as a sequence of blocks, in bounded memory. The content hash is checked at the end."""
-        import xxhash
-
         part, entry = self._entry(name)
-        whole = xxhash.xxh3_128()
-        for block in self._reader.blocks(part, entry):
-            whole.update(block)
-            yield block
+        whole = ContentHash()
+        yield from self._reader.blocks(part, entry, whole=whole)
         if entry.hash and whole.digest() != entry.hash:
             raise CorruptDataError(f"entry {name!r} is not what was encoded (its content hash differs)")
 

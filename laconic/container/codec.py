@@ -111,6 +111,10 @@ class Codec(Protocol):
         """Fill `out` exactly, or raise CorruptDataError. Thread-safe; allocates no more than a small multiple of `len(out)`."""
         ...
 
+    # A codec that can hash what it decodes while it is in a cache has a method more: `deliver(payload, params, version, out, base, hashes,
+    # past_caches) -> int`, which does what `decode` does and returns xxh3_64 of `out` (more than 240 bytes). `hashes`: up to three
+    # `_core.Xxh3` that take the same bytes. `past_caches`: `out` will not be read before much else is.
+
     def info(self, payload: memoryview, params: bytes, version: int, raw_size: int) -> dict[str, Any]:
         """What `laconic info` shows of a frame, e.g. {"method": "zstd"}; values are text or numbers."""
         ...

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from laconic import _core
 from laconic.container import format as f
 from laconic.container.base import BaseEntry, BaseResolver
 from laconic.container.codec import Codec
-from laconic.container.frame import FrameHead, check_raw
+from laconic.container.frame import FrameHead, check_raw, compare_check
+from laconic.container.hashing import ContentHash, check_and_feed, in_one_pass
 from laconic.container.scan import parse_object
 from laconic.container.varint import Cursor
 from laconic.errors import CorruptDataError, MissingBaseError, UnsupportedError
@@ -27,8 +29,14 @@ class FrameDecoder:
         self._codecs = codecs
         self._resolve_base = resolve_base
 
-    def raw(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, read_copy: CopyReader | None) -> memoryview:
-        """Checked raw bytes of a DATA, OBJECT or COPY frame, in `out` if given; its payload was checked before."""
+    def raw(
+        self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, read_copy: CopyReader | None, *hashes: ContentHash,
+        past_caches: bool = False,
+    ) -> memoryview:  # fmt: skip
+        """Checked raw bytes of a DATA, OBJECT or COPY frame, in `out` if given; its payload was checked before. The hashes take them too.
+
+        `past_caches`: `out` will not be read before much else is.
+        """
         if head.type == f.COPY:
             if read_copy is None:
                 raise CorruptDataError(f"{where}: a copy of a copy")
@@ -39,24 +47,31 @@ class FrameDecoder:
         elif not head.codec:
             raw = payload
         else:
-            return self._coded(head, payload, where, out)
-        check_raw(head, raw, where)
+            return self._coded(head, payload, where, out, hashes, past_caches)
+        check_raw(head, raw, where, *hashes)
         if out is None:
             return raw
         out[:] = raw
         return out
 
-    def _coded(self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None) -> memoryview:
+    def _coded(
+        self, head: FrameHead, payload: memoryview, where: str, out: memoryview | None, hashes: tuple[ContentHash, ...], past_caches: bool
+    ) -> memoryview:  # fmt: skip
         codec = self.codec_of(head, where)
         base = self._base_range(head, where)
-        self._provide_prior(codec, codec_params(head, where))
+        params = codec_params(head, where)
+        self._provide_prior(codec, params)
         if out is None:
-            out = memoryview(bytearray(head.raw_size))
+            out = memoryview(_core.Memory(head.raw_size))
         try:
-            codec.decode(payload, codec_params(head, where), head.version, out, base)
+            if hasattr(codec, "deliver") and in_one_pass(len(out), hashes):
+                check = codec.deliver(payload, params, head.version, out, base, [hash_.state for hash_ in hashes], past_caches)
+            else:
+                codec.decode(payload, params, head.version, out, base)
+                check = check_and_feed(out, *hashes)
         except CorruptDataError as error:
             raise CorruptDataError(f"{where}: {error}") from error
-        check_raw(head, out, where)
+        compare_check(head, check, where)
         return out
 
     def codec_of(self, head: FrameHead, where: str) -> Codec:

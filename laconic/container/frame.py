@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xxhash import xxh3_64_intdigest
 
 from laconic.container import format as f
+from laconic.container.hashing import ContentHash, check_and_feed
 from laconic.container.varint import Cursor, put_uvarint
 from laconic.errors import CorruptDataError, UnsupportedError
 
@@ -186,6 +187,11 @@ def check_payload(head: FrameHead, payload: bytes | memoryview, where: str) -> N
         raise CorruptDataError(f"{where}: the payload is damaged (its check does not match)")
 
 
-def check_raw(head: FrameHead, raw: bytes | bytearray | memoryview, where: str) -> None:
-    if check64(raw) != head.raw_check:
+def check_raw(head: FrameHead, raw: bytes | bytearray | memoryview, where: str, *hashes: ContentHash) -> None:
+    """CorruptDataError if they are not what the head says; content hashes that take all of them are fed meanwhile."""
+    compare_check(head, check_and_feed(raw, *hashes), where)
+
+
+def compare_check(head: FrameHead, check: int, where: str) -> None:
+    if check != head.raw_check:
         raise CorruptDataError(f"{where}: the decoded bytes are wrong (their check does not match)")

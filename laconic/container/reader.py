@@ -10,13 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-import xxhash
-
 from laconic.container import format as f
 from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
 from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import MAX_PREFIX, FrameHead, check_payload, parse_frame_head, parse_header
+from laconic.container.hashing import ContentHash
 from laconic.container.index import Part, Stream, parse_index, parse_trailer
 from laconic.container.meta import parse_meta_frame
 from laconic.container.scan import Recovered, recover
@@ -27,6 +26,7 @@ from laconic.errors import CorruptDataError
 EARNED = 1 << 26  # an output up to this size is allocated at once; a larger one only when the stored bytes make it plausible
 EARNED_RATIO = 64
 CACHED_FRAMES = 4
+PAST_CACHES = 1 << 23  # an output from this size on is not in a core's cache any more when it is complete
 
 
 class Reader:
@@ -126,8 +126,14 @@ class Reader:
             raise CorruptDataError(f"{self.data.name}: entry {entry.name!r} claims {entry.size} bytes of a stream that ends before")
         return stream
 
-    def blocks(self, part: Part, entry: Entry, start: int = 0, stop: int | None = None, *, jobs: int | None = None) -> Iterator[memoryview]:
-        """Raw bytes [start, stop) of `entry`, in pieces of at most a frame; decoded ahead by `jobs` threads, memory bounded."""
+    def blocks(
+        self, part: Part, entry: Entry, start: int = 0, stop: int | None = None, *, jobs: int | None = None,
+        whole: ContentHash | None = None, place: Callable[[int, int], memoryview | None] | None = None,
+    ) -> Iterator[memoryview]:  # fmt: skip
+        """Raw bytes [start, stop) of `entry`, in pieces of at most a frame; decoded ahead by `jobs` threads, memory bounded.
+
+        `whole` takes them too, before they come out. A frame that is wanted whole is decoded to where `place(start, stop)` says.
+        """
         jobs = jobs or self._jobs
         stream = self.check_extent(part, entry)
         stop = entry.size if stop is None else stop
@@ -136,21 +142,28 @@ class Reader:
         a, b = entry.start + start, entry.start + stop
         frames = stream.frames(a, b)
 
-        def piece(i: int) -> memoryview:
+        def piece(i: int, *hashes: ContentHash) -> memoryview:
             first, last = stream.ends[i], stream.ends[i + 1]
-            whole = a <= first and last <= b
-            raw = self._raw_frame(stream, i, entry.name, None) if whole else self._cached_frame(stream, i, entry.name)
-            return raw[max(a, first) - first : min(b, last) - first]
+            if a <= first and last <= b:
+                return self._raw_frame(stream, i, entry.name, place(first - a, last - a) if place else None, *hashes)
+            raw = self._cached_frame(stream, i, entry.name)[max(a, first) - first : min(b, last) - first]
+            for hash_ in hashes:
+                hash_.update(raw)
+            return raw
 
+        hashes = () if whole is None else (whole,)
         if jobs == 1 or len(frames) == 1:
-            yield from map(piece, frames)
+            yield from (piece(i, *hashes) for i in frames)
             return
         with ThreadPoolExecutor(min(jobs, len(frames)), thread_name_prefix="laconic") as pool:
             ahead = 2 * jobs
             waiting = [pool.submit(piece, i) for i in frames[:ahead]]
             try:
                 for k in range(len(frames)):
-                    yield waiting.pop(0).result()
+                    raw = waiting.pop(0).result()
+                    for hash_ in hashes:
+                        hash_.update(raw)
+                    yield raw
                     if k + ahead < len(frames):
                         waiting.append(pool.submit(piece, frames[k + ahead]))
             finally:
@@ -161,13 +174,10 @@ class Reader:
         """Raw bytes [start, stop) of `entry`; the whole entry's hash is checked when all of it is read."""
         if start > 0 or stop < entry.size or not entry.hash:
             return b"".join(self.blocks(part, entry, start, stop))
-        whole = xxhash.xxh3_128()
-        blocks = []
-        for block in self.blocks(part, entry):
-            whole.update(block)  # while it is in the cache
-            blocks.append(block)
+        whole = ContentHash()
+        raw = b"".join(self.blocks(part, entry, whole=whole))
         self._compare_hash(entry, whole.digest())
-        return b"".join(blocks)
+        return raw
 
     def read_into(self, part: Part, entry: Entry, start: int, stop: int, allocate: Callable[[int], Any]) -> Any:
         """As `read`, into the buffer that `allocate(size)` makes."""
@@ -186,23 +196,30 @@ class Reader:
         out = allocate(size)
         view = memoryview(out).cast("B")
 
+        whole = ContentHash() if size == entry.size and entry.hash else None
+        alone = self._jobs == 1 or len(frames) == 1
+        meanwhile = (whole,) if whole is not None and alone else ()  # hashes that take a frame as it is made
+        past_caches = alone and size >= PAST_CACHES
+
         def fill(i: int) -> None:
             first, last = stream.ends[i], stream.ends[i + 1]
             if a <= first and last <= b:
-                self._raw_frame(stream, i, entry.name, view[first - a : last - a])
+                self._raw_frame(stream, i, entry.name, view[first - a : last - a], *meanwhile, past_caches=past_caches)
             else:
                 lo, hi = max(a, first), min(b, last)
-                view[lo - a : hi - a] = self._cached_frame(stream, i, entry.name)[lo - first : hi - first]
+                piece = self._cached_frame(stream, i, entry.name)[lo - first : hi - first]
+                view[lo - a : hi - a] = piece
+                for hash_ in meanwhile:
+                    hash_.update(piece)
 
-        whole = xxhash.xxh3_128() if size == entry.size and entry.hash else None
         with ExitStack() as stack:
-            if self._jobs == 1 or len(frames) == 1:
+            if alone:
                 done: Iterator[None] = map(fill, frames)
             else:
                 pool = ThreadPoolExecutor(min(self._jobs, len(frames)), thread_name_prefix="laconic")
                 done = stack.enter_context(pool).map(fill, frames)
             for i, _ in zip(frames, done, strict=True):
-                if whole is not None:
+                if whole is not None and not alone:
                     whole.update(view[stream.ends[i] - a if stream.ends[i] > a else 0 : stream.ends[i + 1] - a])
         if whole is not None:
             self._compare_hash(entry, whole.digest())
@@ -254,8 +271,11 @@ class Reader:
                 self._cache.popitem(last=False)
         return raw
 
-    def _raw_frame(self, stream: Stream, i: int, name: str, out: memoryview | None, *, copies: bool = True) -> memoryview:
-        """Raw bytes of frame i, in `out` if given."""
+    def _raw_frame(
+        self, stream: Stream, i: int, name: str, out: memoryview | None, *hashes: ContentHash, copies: bool = True,
+        past_caches: bool = False,
+    ) -> memoryview:  # fmt: skip
+        """Raw bytes of frame i, in `out` if given; the hashes take them too."""
         head, payload = self.frame(stream, i)
         offset = stream.offsets[i]
         where = f"{self.data.name}: entry {name!r}, frame {i} at {offset}"
@@ -263,7 +283,7 @@ class Reader:
         def read_copy(number: int, start: int, size: int, where: str) -> memoryview:
             return self._copied(number, start, size, offset, name, where)
 
-        return self.decoder.raw(head, payload, where, out, read_copy if copies else None)
+        return self.decoder.raw(head, payload, where, out, read_copy if copies else None, *hashes, past_caches=past_caches)
 
     def _copied(self, number: int, start: int, size: int, offset: int, name: str, where: str) -> memoryview:
         stream = self._stream_before(number, offset)

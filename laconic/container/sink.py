@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO, Protocol
 
+from laconic import _core
+
 
 class Sink(Protocol):
-    position: int  # offset of the next byte, counted from the start of the archive file
+    @property
+    def position(self) -> int:
+        """Offset of the next byte, counted from the start of the archive file."""
+        ...
+
     readable: bool  # whether read_at works
 
     def write(self, *parts: bytes | bytearray | memoryview) -> None: ...
@@ -19,29 +25,29 @@ class Sink(Protocol):
 
 
 class MemorySink:
-    """Collects parts without copying them; `getvalue` joins once."""
+    """Grows a `bytes` object; `room`: what will probably be written. `getvalue` gives it away."""
 
     readable = True
 
-    def __init__(self) -> None:
-        self.position = 0
-        self._parts: list[bytes | bytearray | memoryview] = []
+    def __init__(self, room: int = 0) -> None:
+        self._bytes = _core.BytesWriter(room)
+
+    @property
+    def position(self) -> int:
+        return self._bytes.size
 
     def write(self, *parts: bytes | bytearray | memoryview) -> None:
-        self._parts.extend(parts)
-        self.position += sum(map(len, parts))
+        for part in parts:
+            self._bytes.write(part)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        self._parts = [self.getvalue()]
-        return bytes(memoryview(self._parts[0])[offset : offset + size])
+        return self._bytes.read_at(offset, size)
 
     def flush(self) -> None:
         pass
 
     def getvalue(self) -> bytes:
-        if len(self._parts) == 1 and isinstance(self._parts[0], bytes):
-            return self._parts[0]
-        return b"".join(self._parts)
+        return self._bytes.take()
 
 
 class FileSink:

@@ -6,6 +6,8 @@ import os
 import threading
 from typing import Any, BinaryIO, Protocol
 
+from laconic import _core
+
 
 class RawSource(Protocol):
     """Raw bytes to encode, in order. See laconic.container.codec.Source for the part that codecs see."""
@@ -104,8 +106,7 @@ class FileSource:
 
     def take(self, size: int) -> memoryview:
         size = min(size, self.size - self._pos)
-        buffer = bytearray(size)
-        view = memoryview(buffer)
+        view = memoryview(_core.Memory(size))
         done = 0
         while done < size:
             n = os.preadv(self._fd, [view[done:]], self._pos + done)

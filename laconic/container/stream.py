@@ -9,13 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import xxhash
-
 from laconic.container import format as f
 from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
 from laconic.container.decoder import FrameDecoder
 from laconic.container.frame import FrameHead, check_payload, parse_frame_head, parse_header
+from laconic.container.hashing import ContentHash
 from laconic.container.index import Stream, Trailer
 from laconic.container.meta import parse_meta_frame
 from laconic.container.scan import parse_object
@@ -267,7 +266,7 @@ class _Whole:
         self.entry = entry
         self.announced = entry.size == 0
         self.size = 0
-        self.hash = xxhash.xxh3_128()
+        self.hash = ContentHash()
 
     def data(self, raw: memoryview) -> Iterator[Event]:
         self.size += len(raw)

@@ -25,24 +25,27 @@ class Cursor:
         self.what = what
 
     def uvarint(self) -> int:
-        value = 0
-        for shift in range(0, 63, 7):
-            if self.pos >= len(self.data):
-                raise CorruptDataError(f"{self.what} ends inside a number")
-            byte = self.data[self.pos]
-            self.pos += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                if value > MAX_COUNT:
-                    break
-                return value
+        data, pos, value = self.data, self.pos, 0
+        try:
+            for shift in range(0, 63, 7):
+                byte = data[pos]
+                pos += 1
+                value |= (byte & 0x7F) << shift
+                if byte < 0x80:
+                    self.pos = pos
+                    if value > MAX_COUNT:
+                        break
+                    return value
+        except IndexError:
+            raise CorruptDataError(f"{self.what} ends inside a number") from None
         raise CorruptDataError(f"{self.what} holds a number beyond 2**62")
 
     def take(self, size: int) -> memoryview:
-        if size > len(self.data) - self.pos:
-            raise CorruptDataError(f"{self.what} is cut short: {size} bytes wanted, {len(self.data) - self.pos} left")
-        self.pos += size
-        return self.data[self.pos - size : self.pos]
+        start, stop = self.pos, self.pos + size
+        if stop > len(self.data):
+            raise CorruptDataError(f"{self.what} is cut short: {size} bytes wanted, {len(self.data) - start} left")
+        self.pos = stop
+        return self.data[start:stop]
 
     def u8(self) -> int:
         return self.take(1)[0]

@@ -20,6 +20,7 @@ from laconic.container import format as f
 from laconic.container.base import BaseEntry, BaseFinder
 from laconic.container.codec import Codec, Piece, View
 from laconic.container.frame import Base, FrameHead, check32, check64, pack_header, parse_frame_head
+from laconic.container.hashing import ContentHash, check_and_feed
 from laconic.container.index import Part, Stream, Trailer, pack_index
 from laconic.container.meta import pack_meta_frame
 from laconic.container.sink import Sink
@@ -32,7 +33,6 @@ PACK_ENTRY = 1 << 16  # entries below this size share frames with their neighbou
 PACK_SIZE = 1 << 22  # raw bytes after which a pack is written
 COPY_MIN = 1 << 12  # frames below this size are not looked up for copies
 COPY_KNOWN = 1 << 17  # frames remembered for copies
-HASH_BLOCK = 1 << 18  # bytes hashed twice while they are in the cache
 TABLE_ROWS = 1 << 12  # entries of one journal table
 
 
@@ -195,7 +195,7 @@ class Writer:
         elif source.size is not None:
             self._journal.append(replace(entry, size=source.size))
             self._flush_journal()
-        whole = xxhash.xxh3_128()
+        whole = ContentHash()
         views = ViewHashes()
         position = 0
         # Whatever the layout leaves (it may not know the whole of a pipe) is kept as plain bytes.
@@ -206,8 +206,7 @@ class Writer:
                 views.add(item)
                 continue
             for start, raw in _cut(source, item, self._codecs(item.codec) if item.codec else codec, level, position):
-                raw_check = _hash_together(raw, whole)
-                views.update(start, raw)
+                raw_check = check_and_feed(raw, whole, *views.update(start, raw))
                 base = self._base_for(entry, views.around(start, len(raw)), start, len(raw), source)
                 coder = self._codecs(item.codec) if item.codec else codec
                 self._put_raw(stream, codec.name, start, raw, coder, item.params, level, base, raw_check)
@@ -446,23 +445,10 @@ def _apart(layout: Iterable[Piece | View]) -> Iterator[Piece | View]:
 
 def _digest(source: RawSource, view: View) -> bytes:
     """The content hash of a tensor that has not been taken from `source` yet."""
-    digest = xxhash.xxh3_128()
+    digest = ContentHash()
     for start in range(view.start, view.start + view.size, 1 << 20):
         digest.update(source.read_at(start, min(1 << 20, view.start + view.size - start)))
     return digest.digest()
-
-
-def _hash_together(raw: memoryview, whole: Any) -> int:
-    """xxh3_64 of `raw`, which is also fed to `whole`: block by block, so that memory is read once and the cache the second time."""
-    if len(raw) <= HASH_BLOCK:
-        whole.update(raw)
-        return check64(raw)
-    part = xxhash.xxh3_64()
-    for i in range(0, len(raw), HASH_BLOCK):
-        block = raw[i : i + HASH_BLOCK]
-        whole.update(block)
-        part.update(block)
-    return int(part.intdigest())
 
 
 def _cut(source: RawSource, piece: Piece, codec: Codec, level: str, position: int) -> Iterator[tuple[int, memoryview]]:
