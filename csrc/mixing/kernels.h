@@ -4,6 +4,7 @@
 //     train(x, w, step)  w[i] = saturate16(w[i] + ((x[i] step + 2^14) >> 15))
 //     mix(x, w[])        out[s] = clamp(dot(x, w[s]) >> 6) for several weight vectors
 //     logits(words, x)   of adaptive probabilities (probability.h): x[l] = logit_of(p[l]), x[L + l] = (p[l] - 32768) >> 5
+//     centred(words, x)  the second half of that alone, where the first was looked up one by one
 //     adapt(words, ...)  adaptive probabilities after the bit; `Marked`: the marks stay
 //     marked(words, x, out)  out[l] = words[l] has the mark ? x[l] : 0
 //
@@ -47,10 +48,13 @@ struct ScalarKernel {
 
     template <size_t Lanes>
     static void logits(const uint32_t *words, int16_t *x) {
-        for (size_t l = 0; l < Lanes; ++l) {
-            x[l] = static_cast<int16_t>(logit_of(words[l] >> 16));
-            x[Lanes + l] = static_cast<int16_t>((static_cast<int>(words[l] >> 16) - 32768) >> 5);
-        }
+        for (size_t l = 0; l < Lanes; ++l) x[l] = static_cast<int16_t>(logit_of(words[l] >> 16));
+        centred<Lanes>(words, x + Lanes);
+    }
+
+    template <size_t Lanes>
+    static void centred(const uint32_t *words, int16_t *x) {
+        for (size_t l = 0; l < Lanes; ++l) x[l] = static_cast<int16_t>((static_cast<int>(words[l] >> 16) - 32768) >> 5);
     }
 
     template <size_t Lanes>
@@ -119,7 +123,16 @@ struct Avx2Kernel {
             const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l));
             const __m256i b = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l + 8));
             _mm256_store_si256(reinterpret_cast<__m256i *>(x + l), packed(stretched(a), stretched(b)));
-            _mm256_store_si256(reinterpret_cast<__m256i *>(x + Lanes + l), packed(centred(a), centred(b)));
+        }
+        centred<Lanes>(words, x + Lanes);
+    }
+
+    template <size_t Lanes>
+    [[gnu::target("avx2")]] static void centred(const uint32_t *words, int16_t *x) {
+        for (size_t l = 0; l < Lanes; l += 16) {
+            const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l));
+            const __m256i b = _mm256_load_si256(reinterpret_cast<const __m256i *>(words + l + 8));
+            _mm256_store_si256(reinterpret_cast<__m256i *>(x + l), packed(from_middle(a), from_middle(b)));
         }
     }
 
@@ -139,8 +152,7 @@ struct Avx2Kernel {
             __m256i *const at = reinterpret_cast<__m256i *>(words + l);
             const __m256i v = _mm256_load_si256(at);
             const __m256i n = _mm256_and_si256(v, _mm256_set1_epi32(1023)), p = _mm256_srli_epi32(v, 10);
-            const __m256i rate =
-                _mm256_srli_epi32(_mm256_i32gather_epi32(reinterpret_cast<const int *>(kRates.before_of), n, 2), 16);
+            const __m256i rate = rates(n);
             const __m256i way = _mm256_srai_epi32(_mm256_sub_epi32(target, p), 6);
             const __m256i moved = _mm256_add_epi32(p, _mm256_srai_epi32(_mm256_mullo_epi32(way, rate), 10));
             const __m256i limit = _mm256_load_si256(reinterpret_cast<const __m256i *>(limits + l));
@@ -156,6 +168,13 @@ struct Avx2Kernel {
     }
 
 private:
+    // kRates by division: 2^17 / (2 n + 3) is at least 2^-17 of itself away from the next integer, so that rounding to 24 bits
+    // never reaches it.
+    [[gnu::target("avx2")]] static __m256i rates(__m256i n) {
+        const __m256i divisor = _mm256_add_epi32(_mm256_add_epi32(n, n), _mm256_set1_epi32(3));
+        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(131072.0f), _mm256_cvtepi32_ps(divisor));
+        return _mm256_min_epi32(_mm256_cvttps_epi32(quotient), _mm256_set1_epi32(32767));
+    }
     // All bits of a word set where it has the mark.
     [[gnu::target("avx2")]] static __m256i mark(const uint32_t *words) {
         return _mm256_srai_epi32(_mm256_slli_epi32(_mm256_load_si256(reinterpret_cast<const __m256i *>(words)), 21), 31);
@@ -165,7 +184,7 @@ private:
             _mm256_i32gather_epi32(reinterpret_cast<const int *>(detail::kBeforeLogits.data()), _mm256_srli_epi32(words, 20), 2),
             16);
     }
-    [[gnu::target("avx2")]] static __m256i centred(__m256i words) {
+    [[gnu::target("avx2")]] static __m256i from_middle(__m256i words) {
         return _mm256_srai_epi32(_mm256_sub_epi32(_mm256_srli_epi32(words, 16), _mm256_set1_epi32(32768)), 5);
     }
     [[gnu::target("avx2")]] static __m256i packed(__m256i a, __m256i b) {

@@ -91,7 +91,9 @@ public:
         mixers_.select(3, expected_);
         mixers_.select_final(0, known * 256 + partial_);
         int16_t *const x = mixers_.inputs();
-        Kernel::template logits<kLanes>(words_.data(), x);
+        // One by one: a vector would wait until the words have left the store buffer.
+        for (size_t l = 0; l < kLanes; ++l) x[l] = static_cast<int16_t>(logit_of(words_[l] >> 16));
+        Kernel::template centred<kLanes>(words_.data(), x + kLanes);
         Kernel::template marked<kLanes>(words_.data(), x, x + kSingle);
         chain_.choose(logit_of(words_[kOrder1] >> 16), contexts_.template states<kLinks>(0), x + kChain);
         const int logit = mixers_.mix();
