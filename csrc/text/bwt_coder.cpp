@@ -101,6 +101,7 @@ public:
         uint16_t *pair, *skipped;
         Frequencies *order1;
         int16_t *weights;
+        Numbers<8> common;
         Decision<8> decision = {};
 
         bool open() const { return node < 256; }
@@ -112,20 +113,20 @@ public:
                 .pair = pairs_.find(1),
                 .skipped = skipped_.find(1),
                 .order1 = order1_.data() + (byte1_ << 8),
-                .weights = byte_weights_.of((ranks_ & 3) << 8)};
+                .weights = byte_weights_.of((ranks_ & 3) << 8),
+                .common = Numbers<8>::load(byte_weights_.common())};
     }
     [[gnu::always_inline]] void predict(Walk &walk) {
         auto p = Numbers<8>::join(&order0_[walk.node], walk.order1 + walk.node);
         p.template set<3>(walk.pair[walk.place]);
         p.template set<7>(walk.skipped[walk.place]);
-        walk.decision.predict(p, walk.weights + 8 * walk.node, byte_weights_.common(), byte_maps_.of(walk.node));
+        walk.decision.predict(p, walk.weights + 8 * walk.node, walk.common, byte_maps_.of(walk.node));
     }
     [[gnu::always_inline]] int decide(const Walk &walk) {
         return coder_.code(walk.decision.p1(), static_cast<int>(walk.bits >> 31));
     }
     [[gnu::always_inline]] void learn(Walk &walk, int bit) {
-        const auto p =
-            walk.decision.learn(bit, walk.weights + 8 * walk.node, byte_weights_.common(), kByteRate, kByteAdapt.data());
+        const auto p = walk.decision.learn(bit, walk.weights + 8 * walk.node, walk.common, kByteRate, kByteAdapt.data());
         p.split(&order0_[walk.node], walk.order1 + walk.node);
         walk.pair[walk.place] = p.template get<3>();
         walk.skipped[walk.place] = p.template get<7>();
@@ -140,6 +141,7 @@ public:
         }
     }
     [[gnu::always_inline]] uint32_t end_byte(const Walk &walk) {
+        walk.common.store(byte_weights_.common());
         const uint32_t byte = walk.node - 256, rank = byte == byte2_ ? 0 : byte == byte3_ ? 1 : 2;
         ranks_ = ranks_ << 2 | rank;
         byte3_ = rank != 0 ? byte2_ : byte3_;
@@ -154,6 +156,7 @@ public:
     struct Length {
         std::array<uint16_t *, 4> lines;
         size_t map;
+        Numbers<4> common;
         size_t node = 0;
         Decision<4> decision = {};
     };
@@ -162,7 +165,8 @@ public:
         const size_t before = lengths_of_[byte1_];
         return {.lines = {by_byte_.at(byte1_), by_before_.at(before), by_lengths_.at(lengths_ & 511),
                           by_ranks_.at((ranks_ & 63) << 6 | before)},
-                .map = (ranks_ & 3) << 3 | (before & 7)};
+                .map = (ranks_ & 3) << 3 | (before & 7),
+                .common = Numbers<4>::load(length_weights_.common())};
     }
     [[gnu::always_inline]] void predict(Length &length, size_t node, size_t map) {
         length.node = node;
@@ -171,13 +175,12 @@ public:
         p.template set<1>(length.lines[1][node]);
         p.template set<2>(length.lines[2][node]);
         p.template set<3>(length.lines[3][node]);
-        length.decision.predict(p, length_weights(node), length_weights_.common(), length_maps_.of(map));
+        length.decision.predict(p, length_weights(node), length.common, length_maps_.of(map));
     }
     [[gnu::always_inline]] int decide(const Length &length, int bit) { return coder_.code(length.decision.p1(), bit); }
     [[gnu::always_inline]] void learn(Length &length, int bit) {
         const size_t node = length.node;
-        const auto p =
-            length.decision.learn(bit, length_weights(node), length_weights_.common(), kLengthRate, kLengthAdapt.data());
+        const auto p = length.decision.learn(bit, length_weights(node), length.common, kLengthRate, kLengthAdapt.data());
         length.lines[0][node] = p.template get<0>();
         length.lines[1][node] = p.template get<1>();
         length.lines[2][node] = p.template get<2>();
@@ -208,7 +211,8 @@ public:
         }
         return coded;
     }
-    [[gnu::always_inline]] void end_length(uint32_t length) {
+    [[gnu::always_inline]] void end_length(const Length &state, uint32_t length) {
+        state.common.store(length_weights_.common());
         const uint32_t kind = length < 4 ? length - 1 : std::min<uint32_t>(static_cast<uint32_t>(std::bit_width(length)), 7);
         lengths_ = lengths_ << 3 | kind;
         lengths_of_[byte1_] = static_cast<uint8_t>((lengths_of_[byte1_] << 3 | kind) & 63);
@@ -283,7 +287,7 @@ std::vector<uint8_t> encode_part(std::span<const uint8_t> bytes, size_t size) {
         part->predict(length, 0, length.map);
         part->learn(length, part->decide(length, value > 1));
         if (value > 1) part->code_longer(length, value);
-        part->end_length(value);
+        part->end_length(length, value);
         at = end;
     }
     return part->coder().stream.finish();
@@ -326,7 +330,7 @@ void decode_alone(PartDecoder &decoder) {
         const int longer = part.decide(length, 0);
         part.learn(length, longer);
         const uint32_t value = longer != 0 ? part.code_longer(length, 1) : 1;
-        part.end_length(value);
+        part.end_length(length, value);
         decoder.put(byte, value);
     }
     decoder.finish();
@@ -351,7 +355,7 @@ void decode_both(PartDecoder &first, PartDecoder &second) {
         a.learn(length_a, longer_a), b.learn(length_b, longer_b);
         const uint32_t value_a = longer_a != 0 ? a.code_longer(length_a, 1) : 1;
         const uint32_t value_b = longer_b != 0 ? b.code_longer(length_b, 1) : 1;
-        a.end_length(value_a), b.end_length(value_b);
+        a.end_length(length_a, value_a), b.end_length(length_b, value_b);
         first.put(byte_a, value_a), second.put(byte_b, value_b);
     }
     decode_alone(first);

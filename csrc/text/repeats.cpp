@@ -57,8 +57,9 @@ std::vector<uint8_t> remove_repeats(std::span<const uint8_t> bytes, size_t short
     std::array<size_t, 256> counts{};
     for (const uint8_t byte : bytes) ++counts[byte];
     const auto escape = static_cast<uint8_t>(std::min_element(counts.begin(), counts.end()) - counts.begin());
-    std::vector<uint8_t> form{escape};
-    form.reserve(size + size / 8);
+    std::vector<uint8_t> form(2 + size + counts[escape]);
+    uint8_t *to = form.data();
+    *to++ = escape;
     LastPlaces places(size);
     for (size_t at = 0; at < size;) {
         if (at + 2 * kAhead < size) {  // places ahead wait for memory meanwhile
@@ -66,20 +67,23 @@ std::vector<uint8_t> remove_repeats(std::span<const uint8_t> bytes, size_t short
             __builtin_prefetch(data + places.of(load_eight(data + at + kAhead - kContext)));
         }
         const size_t before = at >= kContext ? places.replace(load_eight(data + at - kContext), at) : 0;
-        if (before != 0) {
+        // Most that is not long enough differs in its last eight bytes already.
+        if (before != 0 && at + shortest <= size &&
+            load_eight(data + before + shortest - 8) == load_eight(data + at + shortest - 8)) {
             size_t length = common(data + before, data + at, size - at);
             if (length >= shortest) {
-                form.push_back(escape);
+                *to++ = escape;
                 at += length;
-                for (length -= shortest; length >= 254; length -= 254) form.push_back(255);
-                form.push_back(static_cast<uint8_t>(length + 1));
+                for (length -= shortest; length >= 254; length -= 254) *to++ = 255;
+                *to++ = static_cast<uint8_t>(length + 1);
                 continue;
             }
         }
-        form.push_back(data[at]);
-        if (before != 0 && data[at] == escape) form.push_back(0);
+        *to++ = data[at];
+        if (before != 0 && data[at] == escape) *to++ = 0;
         ++at;
     }
+    form.resize(static_cast<size_t>(to - form.data()));
     return form;
 }
 

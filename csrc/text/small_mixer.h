@@ -100,16 +100,16 @@ public:
         if constexpr (N == 8) return _mm_packs_epi32(low, logit(_mm_unpackhi_epi16(v_, zero), _mm_unpackhi_epi16(q, zero)));
         return _mm_packs_epi32(low, zero);
     }
-    int32_t times_sum(const int16_t *a, const int16_t *b) const {
-        __m128i sums = _mm_madd_epi16(v_, _mm_adds_epi16(load(a).v_, load(b).v_));
+    int32_t times_sum(const Numbers &a, const Numbers &b) const {
+        __m128i sums = _mm_madd_epi16(v_, _mm_adds_epi16(a.v_, b.v_));
         if constexpr (N == 8) sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
         return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xb1)));
     }
-    void train(int16_t *a, int16_t *b, int step) const {
+    void train(int16_t *a, Numbers &b, int step) const {
         const __m128i twice = _mm_mulhi_epi16(_mm_add_epi16(v_, v_), _mm_set1_epi16(static_cast<int16_t>(step)));
         const __m128i change = _mm_srai_epi16(_mm_add_epi16(twice, _mm_set1_epi16(1)), 1);
         Numbers(_mm_adds_epi16(load(a).v_, change)).store(a);
-        Numbers(_mm_adds_epi16(load(b).v_, change)).store(b);
+        b.v_ = _mm_adds_epi16(b.v_, change);
     }
     Numbers adapted(int bit, const uint16_t *adapt) const {
         const __m128i flip = _mm_set1_epi16(static_cast<int16_t>(-bit)), p = _mm_xor_si128(v_, flip);
@@ -204,10 +204,10 @@ private:
 template <size_t N>
 class Decision {
 public:
-    [[gnu::always_inline]] void predict(const Numbers<N> &p, const int16_t *a, const int16_t *b, uint16_t *map) {
+    [[gnu::always_inline]] void predict(const Numbers<N> &p, const int16_t *a, const Numbers<N> &b, uint16_t *map) {
         p_ = p;
         x_ = p.stretched();
-        const int output = std::clamp(x_.times_sum(a, b) >> 15, -kOutputMax, kOutputMax);
+        const int output = std::clamp(x_.times_sum(Numbers<N>::load(a), b) >> 15, -kOutputMax, kOutputMax);
         const int place = output + kOutputMax + 1, weight = place & 127;
         map += place >> 7;
         nearest_ = map + (weight >> 6);
@@ -217,7 +217,7 @@ public:
     uint32_t p1() const { return p1_; }
 
     // The probabilities after the bit, which the caller puts back where they came from.
-    [[gnu::always_inline]] Numbers<N> learn(int bit, int16_t *a, int16_t *b, int32_t rate, const uint16_t *adapt) const {
+    [[gnu::always_inline]] Numbers<N> learn(int bit, int16_t *a, Numbers<N> &b, int32_t rate, const uint16_t *adapt) const {
         *nearest_ = static_cast<uint16_t>(*nearest_ + (((-bit & 65535) - *nearest_) >> 6));
         x_.train(a, b, ((bit << 16) - mixed_) * rate >> 10);
         return p_.adapted(bit, adapt);
