@@ -5,6 +5,9 @@
 #include <bit>
 #include <cstring>
 #include <vector>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 // Words: a suffix is of type S if it is smaller than the next one, else L (the last one is L: the empty suffix after it is the
 // smallest). An LMS suffix is an S suffix after an L suffix. All suffixes that begin with one symbol form a bucket of the suffix
@@ -128,6 +131,68 @@ private:
     std::vector<Place> different_;
 };
 
+struct Comparison {
+    uint64_t less, equal;
+};
+
+uint64_t reversed_bits(uint64_t x) {
+    x = (x >> 1 & 0x5555555555555555u) | (x & 0x5555555555555555u) << 1;
+    x = (x >> 2 & 0x3333333333333333u) | (x & 0x3333333333333333u) << 2;
+    x = (x >> 4 & 0x0F0F0F0F0F0F0F0Fu) | (x & 0x0F0F0F0F0F0F0F0Fu) << 4;
+    return __builtin_bswap64(x);
+}
+
+// Bit k: how text[k] compares to text[k + 1], 64 of them.
+template <class Symbol>
+Comparison compare_64(const Symbol *text) {
+    Comparison bits{};
+    for (int k = 0; k < 64; ++k) {
+        bits.less |= uint64_t{text[k] < text[k + 1]} << k;
+        bits.equal |= uint64_t{text[k] == text[k + 1]} << k;
+    }
+    return bits;
+}
+
+#if defined(__SSE2__)
+template <class Symbol>
+__m128i load_vector(const Symbol *from) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i *>(from));
+}
+
+template <>
+Comparison compare_64(const uint8_t *text) {
+    Comparison bits{};
+    for (int k = 0; k < 64; k += 16) {
+        const __m128i a = load_vector(text + k), b = load_vector(text + k + 1);
+        const auto equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)));
+        const auto not_above = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(a, b), a)));
+        bits.less |= uint64_t{not_above & ~equal} << k;
+        bits.equal |= uint64_t{equal} << k;
+    }
+    return bits;
+}
+
+template <>
+Comparison compare_64(const int32_t *text) {
+    Comparison bits{};
+    for (int k = 0; k < 64; k += 4) {
+        const __m128i a = load_vector(text + k), b = load_vector(text + k + 1);
+        const auto mask = [](__m128i v) { return static_cast<uint64_t>(_mm_movemask_ps(_mm_castsi128_ps(v))); };
+        bits.less |= mask(_mm_cmplt_epi32(a, b)) << k;
+        bits.equal |= mask(_mm_cmpeq_epi32(a, b)) << k;
+    }
+    return bits;
+}
+#endif
+
+// Which of 64 suffixes are of type S. Bit k of `less` and `equal` compares the symbol of the k-th, counted from the last one, to
+// the symbol after it; `smaller` is 1 if the suffix after all of them is of type S. Among equal symbols the type spreads from
+// behind, by the carries of an addition.
+uint64_t smaller_types(uint64_t less, uint64_t equal, uint64_t smaller) {
+    const uint64_t starts = (less << 1 | smaller) & equal;
+    return less | (((equal + starts) ^ equal) & equal);
+}
+
 template <class Symbol>
 class InducedSort {
 public:
@@ -177,13 +242,21 @@ private:
         for (size_t c = 0; c < count_.size(); ++c) bucket_[c] = sum += count_[c];
     }
 
-    // Calls visit(i) for all LMS positions, last first.
+    // Calls visit(i) for all LMS positions, last first. No branch depends on a type: every third would be foreseen wrongly.
     template <class Visit>
     void for_each_lms(Visit &&visit) const {
-        bool smaller = false;  // is i + 1 of type S?
-        for (int32_t i = size_ - 2; i >= 0; --i) {
-            const bool s = text_[i] < text_[i + 1] || (text_[i] == text_[i + 1] && smaller);
-            if (smaller && !s) visit(i + 1);
+        uint64_t smaller = 0;  // is i + 1 of type S?
+        int32_t i = size_ - 2;
+        for (; i >= 63; i -= 64) {
+            const Comparison bits = compare_64(text_ + i - 63);
+            const uint64_t types = smaller_types(reversed_bits(bits.less), reversed_bits(bits.equal), smaller);
+            // Bit k: i + 1 - k is of type S and i - k is of type L.
+            for (uint64_t lms = (types << 1 | smaller) & ~types; lms != 0; lms &= lms - 1) visit(i + 1 - std::countr_zero(lms));
+            smaller = types >> 63;
+        }
+        for (; i >= 0; --i) {
+            const uint64_t s = text_[i] < text_[i + 1] || (text_[i] == text_[i + 1] && smaller != 0);
+            if (smaller > s) visit(i + 1);
             smaller = s;
         }
     }
