@@ -104,9 +104,11 @@ void restore_repeats(std::span<const uint8_t> form, size_t shortest, std::span<u
         context = context >> 8 | uint64_t{byte} << 56;
     };
     while (at < size) {
+        if (next + kAhead < form.size())
+            __builtin_prefetch(&places.of(load_eight(&form[next + kAhead - kContext])), 1);  // if no copy comes
         const size_t before = at >= kContext ? places.replace(context, at) : 0;
         const uint8_t byte = take();
-        if (before == 0 || byte != escape) {
+        if (byte != escape || before == 0) {
             put(byte);
             continue;
         }
