@@ -155,16 +155,16 @@ public:
         for (size_t i = 0; i < N; ++i) x.v_[i] = static_cast<uint16_t>((log(v_[i]) - log(65535 - v_[i])) >> 15);
         return x;
     }
-    int32_t times_sum(const int16_t *a, const int16_t *b) const {
+    int32_t times_sum(const Numbers &a, const Numbers &b) const {
         int32_t sum = 0;
-        for (size_t i = 0; i < N; ++i) sum += static_cast<int16_t>(v_[i]) * saturated(a[i] + b[i]);
+        for (size_t i = 0; i < N; ++i) sum += at(i) * saturated(a.at(i) + b.at(i));
         return sum;
     }
-    void train(int16_t *a, int16_t *b, int step) const {
+    void train(int16_t *a, Numbers &b, int step) const {
         for (size_t i = 0; i < N; ++i) {
-            const int change = ((2 * static_cast<int16_t>(v_[i]) * step >> 16) + 1) >> 1;
+            const int change = ((2 * at(i) * step >> 16) + 1) >> 1;
             a[i] = saturated(a[i] + change);
-            b[i] = saturated(b[i] + change);
+            b.v_[i] = static_cast<uint16_t>(saturated(b.at(i) + change));
         }
     }
     Numbers adapted(int bit, const uint16_t *adapt) const {
@@ -178,6 +178,7 @@ public:
     }
 
 private:
+    int at(size_t i) const { return static_cast<int16_t>(v_[i]); }
     static int16_t saturated(int x) { return static_cast<int16_t>(std::clamp(x, -32768, 32767)); }
     std::array<uint16_t, N> v_{};
 };

@@ -76,6 +76,7 @@ public:
             int32_t number;
         };
         std::vector<Key> order;
+        order.reserve(different_.size());
         for (size_t n = 0; n < different_.size(); ++n) {
             const auto [at, length] = different_[n];
             const uint64_t start = __builtin_bswap64(first_eight(at, length));
