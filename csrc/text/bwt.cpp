@@ -11,12 +11,6 @@
 
 namespace laconic::text {
 
-namespace {
-
-constexpr size_t kAhead = 32;
-
-}  // namespace
-
 size_t bwt_stride(size_t size) { return std::max<size_t>(4096, std::bit_ceil((size + kMaxBwtRows - 1) / kMaxBwtRows)); }
 
 size_t bwt_rows(size_t size) { return size == 0 ? 0 : (size - 1) / bwt_stride(size) + 1; }
@@ -25,16 +19,8 @@ std::vector<uint32_t> forward_bwt(std::span<const uint8_t> bytes, uint8_t *out) 
     const size_t size = bytes.size();
     std::vector<uint32_t> rows(bwt_rows(size));
     if (size == 0) return rows;
-    HugeArray<int32_t> order(size);
-    sort_suffixes(bytes, order.span());
-    const size_t within = bwt_stride(size) - 1;
-    *out++ = bytes[size - 1];  // row 0
-    for (size_t i = 0; i < size; ++i) {
-        if (i + kAhead < size) __builtin_prefetch(bytes.data() + order[i + kAhead]);
-        const auto at = static_cast<size_t>(order[i]);
-        if ((at & within) == 0) rows[at / (within + 1)] = static_cast<uint32_t>(i);
-        if (at != 0) *out++ = bytes[at - 1];
-    }
+    HugeArray<int32_t> work(size);
+    transform_by_sorting(bytes, work.span(), bwt_stride(size), out, rows.data());
     return rows;
 }
 

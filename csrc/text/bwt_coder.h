@@ -1,7 +1,8 @@
 // Codes the output of the Burrows-Wheeler transform: runs of equal bytes, each as its byte and its length, by binary decisions
 // whose probabilities adapt and are mixed. The bytes of a place of the transform followed similar contexts of the text, so what
 // helps to foresee the next are the last few runs and their frequencies at several rates of forgetting; the transform has moved
-// all longer contexts into that.
+// all longer contexts into that. Large blocks are coded as two parts that know nothing of each other, for a decoder to work at
+// both at once.
 #pragma once
 
 #include <cstddef>

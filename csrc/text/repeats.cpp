@@ -57,8 +57,9 @@ std::vector<uint8_t> remove_repeats(std::span<const uint8_t> bytes, size_t short
     std::array<size_t, 256> counts{};
     for (const uint8_t byte : bytes) ++counts[byte];
     const auto escape = static_cast<uint8_t>(std::min_element(counts.begin(), counts.end()) - counts.begin());
-    std::vector<uint8_t> form{escape};
-    form.reserve(size + size / 8);
+    std::vector<uint8_t> form(2 + size + counts[escape]);
+    uint8_t *to = form.data();
+    *to++ = escape;
     LastPlaces places(size);
     for (size_t at = 0; at < size;) {
         if (at + 2 * kAhead < size) {  // places ahead wait for memory meanwhile
@@ -66,20 +67,23 @@ std::vector<uint8_t> remove_repeats(std::span<const uint8_t> bytes, size_t short
             __builtin_prefetch(data + places.of(load_eight(data + at + kAhead - kContext)));
         }
         const size_t before = at >= kContext ? places.replace(load_eight(data + at - kContext), at) : 0;
-        if (before != 0) {
+        // Most that is not long enough differs in its last eight bytes already.
+        if (before != 0 && at + shortest <= size &&
+            load_eight(data + before + shortest - 8) == load_eight(data + at + shortest - 8)) {
             size_t length = common(data + before, data + at, size - at);
             if (length >= shortest) {
-                form.push_back(escape);
+                *to++ = escape;
                 at += length;
-                for (length -= shortest; length >= 254; length -= 254) form.push_back(255);
-                form.push_back(static_cast<uint8_t>(length + 1));
+                for (length -= shortest; length >= 254; length -= 254) *to++ = 255;
+                *to++ = static_cast<uint8_t>(length + 1);
                 continue;
             }
         }
-        form.push_back(data[at]);
-        if (before != 0 && data[at] == escape) form.push_back(0);
+        *to++ = data[at];
+        if (before != 0 && data[at] == escape) *to++ = 0;
         ++at;
     }
+    form.resize(static_cast<size_t>(to - form.data()));
     return form;
 }
 
@@ -100,9 +104,11 @@ void restore_repeats(std::span<const uint8_t> form, size_t shortest, std::span<u
         context = context >> 8 | uint64_t{byte} << 56;
     };
     while (at < size) {
+        if (next + kAhead < form.size())
+            __builtin_prefetch(&places.of(load_eight(&form[next + kAhead - kContext])), 1);  // if no copy comes
         const size_t before = at >= kContext ? places.replace(context, at) : 0;
         const uint8_t byte = take();
-        if (before == 0 || byte != escape) {
+        if (byte != escape || before == 0) {
             put(byte);
             continue;
         }

@@ -21,6 +21,8 @@ namespace {
 // the transform codes better than copies would; then, and in binary data, only very long ones pay (xml 0.6 %, nci 1.8 %).
 constexpr size_t kShortRepeat = 32, kLongRepeat = 250;
 
+// Always set: streams without it are of an earlier coder of runs, before there was a release.
+constexpr uint8_t kInParts = 4;
 constexpr uint8_t kMarked = 1, kWithoutRepeats = 2;
 
 struct Kind {
@@ -97,7 +99,7 @@ size_t take_size(std::span<const uint8_t> &stream) {
 
 std::vector<uint8_t> encode_sorted(std::span<const uint8_t> bytes) {
     const Kind kind = kind_of(bytes);
-    std::vector<uint8_t> stream{0}, marked;
+    std::vector<uint8_t> stream{kInParts}, marked;
     if (kind.prose) {
         marked = mark_capitals(bytes);
         if (marked.size() <= kMaxBwtBytes) {
@@ -120,7 +122,7 @@ std::vector<uint8_t> encode_sorted(std::span<const uint8_t> bytes) {
 void decode_sorted(std::span<const uint8_t> stream, std::span<uint8_t> bytes) {
     if (bytes.empty() || bytes.size() > kMaxBwtBytes) throw CorruptData("a sorted block of impossible size");
     const uint8_t forms = take_byte(stream);
-    if (forms > (kMarked | kWithoutRepeats)) throw CorruptData("a sorted block of unknown form");
+    if ((forms & ~(kMarked | kWithoutRepeats)) != kInParts) throw CorruptData("a sorted block of unknown form");
     std::optional<HugeArray<uint8_t>> marked;
     std::span<uint8_t> restored = bytes;
     if ((forms & kMarked) != 0) {

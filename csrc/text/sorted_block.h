@@ -9,10 +9,10 @@
 
 namespace laconic::text {
 
-// 1 .. kMaxBwtBytes bytes. Memory: 7 times the block and 12 MiB.
+// 1 .. kMaxBwtBytes bytes. Memory: 7 times the block and 16 MiB.
 std::vector<uint8_t> encode_sorted(std::span<const uint8_t> bytes);
 
-// Fills `bytes`, or throws CorruptData. Memory: 6 times the block and 12 MiB.
+// Fills `bytes`, or throws CorruptData. Memory: 6 times the block and 4 MiB.
 void decode_sorted(std::span<const uint8_t> stream, std::span<uint8_t> bytes);
 
 }  // namespace laconic::text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 import laconic
 from laconic import _core
 
-KNOWN = "0123210000ff8d2ab96c49abb595bb51cd23f49574044494529e97a6e656"
+KNOWN_PARTS = "7752b24bdf409ee71c3f6e8502ccc850"
+KNOWN = "0523210000c12a8dff9e95017c3a3c7c0c18cad97bd35adef75ba6817f760675b0"
 TEXT = b"".join(b"%d bottles of beer on the wall, take one down and pass it around.\n" % n for n in range(240, 60, -1))
 
 
@@ -20,6 +22,16 @@ def decode(stream: bytes, size: int) -> bytes:
     _core.decode_sorted(stream, out)
     return bytes(out)
 
+
+def chatter(size: int) -> bytes:
+    """Text of chance, the same everywhere: from 256 KiB on it is coded in two parts."""
+    rng = random.Random(5)
+    words = [bytes(rng.choices(b"etaoinshrdlu", k=rng.randint(1, 8))) for _ in range(900)]
+    text = b" ".join(words[min(rng.randrange(900), rng.randrange(900))] for _ in range(size // 4))
+    return text[:size]
+
+
+CHATTER = chatter(300_000)
 
 PROSE = b"The Cat and the Dog, as NASA says, do not like McDonald; A bird IS aN iBis. "
 
@@ -64,6 +76,11 @@ def test_round_trip(data: bytes) -> None:
         b"\0" * 30000 + b"\xff" * 30000,
         random.Random(1).randbytes(66000),
         TEXT * 12,
+        CHATTER,
+        CHATTER[: 1 << 18],
+        CHATTER[: (1 << 18) - 1],
+        b"x" * (1 << 18),  # two parts of one run
+        b"x" * (1 << 18) + b"y",
         TEXT + bytes(range(256)) * 2 + TEXT[100:] + b"\x01" * 3000 + TEXT[700:],
         b"\n".join(TEXT[k : k + 200] for k in range(0, 9000, 37)),
         b"".join(bytes((i,)) * (1 + (1 << i // 12)) for i in range(200)),  # code lengths beyond the limit
@@ -77,6 +94,7 @@ def test_large_round_trip(data: bytes) -> None:
 def test_known_stream() -> None:
     """The model is part of the format: this stream never changes."""
     assert _core.encode_sorted(b"the cat sat on the mat; the cat sat").hex() == KNOWN
+    assert hashlib.sha256(_core.encode_sorted(CHATTER)).hexdigest()[:32] == KNOWN_PARTS
 
 
 def test_default_beats_every_zstd_on_text() -> None:
@@ -96,6 +114,28 @@ def test_damage_is_an_error_or_data(seed: int) -> None:
             assert len(decode(bytes(stream[:cut]), 5000)) == 5000
         except laconic.CorruptDataError:
             pass
+
+
+def test_damage_of_two_parts() -> None:
+    stream = _core.encode_sorted(CHATTER)
+    head = 1 + 3 + 10 * 3  # after the form, the size with marks and the rows
+    for k, byte in [(k, byte) for k in range(head, head + 8) for byte in (0, 1, 127, 255)] + [(head + 5000, 77), (len(stream) - 5000, 77)]:
+        damaged = bytearray(stream)
+        damaged[k] = byte
+        try:
+            assert len(decode(bytes(damaged), len(CHATTER))) == len(CHATTER)
+        except laconic.CorruptDataError:
+            pass
+    for cut in (head, head + 7, head + 8, head + 12, len(stream) // 2, len(stream) - 4, len(stream) - 1):
+        with pytest.raises(laconic.CorruptDataError):
+            decode(stream[:cut], len(CHATTER))
+
+
+def test_streams_of_the_older_form_are_refused() -> None:
+    stream = bytearray(_core.encode_sorted(TEXT[:5000]))
+    stream[0] &= 3
+    with pytest.raises(laconic.CorruptDataError, match="form"):
+        decode(bytes(stream), 5000)
 
 
 def test_sizes_that_lie() -> None:
