@@ -12,8 +12,8 @@
 
 namespace laconic::mixing {
 
-// `Maps` probabilities a context, for the caller to adapt at different rates. They have the mark (probability.h) where the context
-// saw one kind of bit only: such predictions deserve weights of their own.
+// `Maps` probabilities a context, for the caller to adapt at different rates. They have the mark (probability.h) where the
+// context saw one kind of bit only: such predictions deserve weights of their own.
 template <size_t N, size_t Maps = 1>
 class ContextSet {
 public:

@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "entropy/error.h"
+#include "entropy/word_coder.h"
 #include "mixing/state_map.h"
 #include "text/huge_array.h"
 #include "text/prefix_code.h"
 #include "text/small_mixer.h"
-#include "text/word_coder.h"
 
 namespace laconic::text {
 

@@ -1,8 +1,8 @@
 // Codes bytes bit by bit, from the top bit, with an adaptive model that may have learned a primer before: what a model knows of
 // text in general is worth most where the input is short.
 //
-// `Model<Kernel>(capacity, bits, content)` codes up to `capacity` bytes with tables of about 2^bits lines, kMostBits at most; a copy that was told
-// to resume() goes on where the original stood.
+// `Model<Kernel>(capacity, bits, content)` codes up to `capacity` bytes with tables of about 2^bits lines, kMostBits at most; a
+// copy that was told to resume() goes on where the original stood.
 #pragma once
 
 #include <algorithm>

@@ -34,9 +34,10 @@ constexpr size_t kMatches = 3;
 constexpr size_t kRunLane = kContexts, kOrder1 = 2 * kContexts, kMatch = kOrder1 + 3, kDirectLane = kMatch + kMatches;
 constexpr size_t kLanes = 64;
 static_assert(kDirectLane + kDirect.size() <= kLanes);
-// Inputs: logits and centred probabilities of the lanes, and both of the first lanes once more where these contexts saw one kind of
-// bit only. Lanes there that are no contexts are the chains' instead.
-constexpr size_t kFirstLanes = 32, kSingle = 2 * kLanes, kSingleCentred = kSingle + kFirstLanes, kInputs = kSingleCentred + kFirstLanes;
+// Inputs: logits and centred probabilities of the lanes, and both of the first lanes once more where these contexts saw one kind
+// of bit only. Lanes there that are no contexts are the chains' instead.
+constexpr size_t kFirstLanes = 32, kSingle = 2 * kLanes, kSingleCentred = kSingle + kFirstLanes,
+                 kInputs = kSingleCentred + kFirstLanes;
 constexpr size_t kSpare = kFirstLanes - kContexts;
 static_assert(kOrders + kWords <= 2 * kSpare);
 

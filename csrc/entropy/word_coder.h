@@ -17,7 +17,7 @@
 
 #include "entropy/error.h"
 
-namespace laconic::text {
+namespace laconic {
 
 class WordEncoder {
 public:
@@ -102,4 +102,4 @@ private:
     uint64_t code_ = 0, range_ = ~uint64_t{0};
 };
 
-}  // namespace laconic::text
+}  // namespace laconic
