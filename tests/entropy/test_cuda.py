@@ -80,7 +80,11 @@ def test_stepped_encoder_writes_what_the_scalar_one_writes(symbols, precision):
     np.testing.assert_array_equal(blocks.decode_block(block, symbols.size), symbols)
     np.testing.assert_array_equal(step(block, symbols.size), symbols)
     if symbols.size >= 4096 and np.unique(symbols).size > 1:  # where the scalar encoder takes 32 lanes too
-        assert block == blocks.encode_block(symbols, profile="B", precision=precision)
+        scalar = blocks.encode_block(symbols, profile="B", precision=precision)
+        if len(scalar) <= symbols.size:
+            assert block == scalar
+        else:  # it goes by an estimate of the size, and keeps symbols raw that would hardly shrink
+            assert len(block) > 0.98 * symbols.size
 
 
 @pytest.mark.parametrize("profile", ["A", "B"])
