@@ -125,10 +125,7 @@ public:
             node_ = 1;
             long_match_.half_byte(past_);
             short_match_.half_byte(past_);
-            // In the line beside the first nibble's, which was asked for with it: 0.4 % larger than in one of its own, 5 %
-            // faster.
-            for (size_t c = 0; c < kContexts; ++c)
-                contexts_.select(c, slots_.find_beside(hash_[c], partial_ * 0x9E35u).histories);
+            choose_second();
         } else if (bits_ == 8) {
             end_byte();
             begin_byte();
@@ -206,8 +203,22 @@ private:
             const uint32_t hash = ahead.hash[i] =
                 static_cast<uint32_t>(spread(contexts[i] + (i + 1) * 0xD6E8FEB86659FD93u) >> 32);
             slots_.prefetch(hash);
-            slots_.prefetch_beside(hash);
+            if (text_content_) slots_.prefetch_beside(hash);
         }
+    }
+
+    void choose_second() {
+        if (text_content_) {
+            // In the line beside the first nibble's, which was asked for with it: 0.4 % larger than in one of its own, 5 %
+            // faster.
+            for (size_t c = 0; c < kContexts; ++c)
+                contexts_.select(c, slots_.find_beside(hash_[c], partial_ * 0x9E35u).histories);
+            return;
+        }
+        // More different bytes follow the contexts of records.
+        const auto second = [&](size_t c) { return (hash_[c] + partial_) * 0x3D4D51CBu; };
+        for (size_t c = 0; c < kContexts; ++c) slots_.prefetch(second(c));
+        for (size_t c = 0; c < kContexts; ++c) contexts_.select(c, slots_.find(second(c)).histories);
     }
 
     void end_byte() {
