@@ -69,6 +69,19 @@ struct ScalarKernel {
     }
 };
 
+namespace detail {
+
+// kRates by division of floats. 2^17 / (2 n + 3) is at least 2^-17 of itself away from the next integer, so that rounding to 24
+// bits never reaches it.
+constexpr bool division_gives_rates() {
+    for (int n = 0; n < 1024; ++n)
+        if (std::min(static_cast<int>(131072.0f / static_cast<float>(2 * n + 3)), 32767) != kRates.before_of[n + 1]) return false;
+    return true;
+}
+static_assert(division_gives_rates());
+
+}  // namespace detail
+
 #if defined(LACONIC_X86)
 // Compiled by attribute, to be inlined into callers that have the instruction set too.
 struct Avx2Kernel {
@@ -168,8 +181,7 @@ struct Avx2Kernel {
     }
 
 private:
-    // kRates by division: 2^17 / (2 n + 3) is at least 2^-17 of itself away from the next integer, so that rounding to 24 bits
-    // never reaches it.
+    // kRates, as division_gives_rates() says.
     [[gnu::target("avx2")]] static __m256i rates(__m256i n) {
         const __m256i divisor = _mm256_add_epi32(_mm256_add_epi32(n, n), _mm256_set1_epi32(3));
         const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(131072.0f), _mm256_cvtepi32_ps(divisor));

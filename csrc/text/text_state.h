@@ -72,7 +72,7 @@ public:
             combine(w1, past.back(1) << 8 | b2),
             combine(combine(w0, after1), 31),
             combine(combine(w0, after2), 33),
-            0,
+            0,  // nothing: order 0 by its history
             combine(combine(place_in_lines(), word_length_), b1 + 51),
             b1 << 8 | b3,
             b2 << 8 | b3,

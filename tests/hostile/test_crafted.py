@@ -29,7 +29,11 @@ ARCHIVES = sorted(path.stem for path in GOLDEN.glob("*.lac"))
 # Archives whose payloads are slow to decode, and are damaged by their codecs' own tests: left to `make test-large`.
 _SLOW = ("checkpoints", "file-audio", "file-bytes", "file-gguf", "file-log", "file-torch", "kv", "single-image", "single-wide", "weights1")
 QUICK_ARCHIVES = [pytest.param(name, marks=pytest.mark.large) if name.startswith(_SLOW) else name for name in ARCHIVES]
-WARM = [(GOLDEN / f"{name}.lac").read_bytes() for name in ("tree", "pack-dict", "single-f32", "file-safetensors", "streams", "appended")]
+# The singles of the mixing models: these read a text once and are kept.
+WARM = [
+    (GOLDEN / f"{name}.lac").read_bytes()
+    for name in ("tree", "pack-dict", "single-f32", "file-safetensors", "streams", "appended", "single-mixed", "single-wide")
+]
 
 
 def check(cases: list[tuple[str, bytes]], **options: Any) -> dict[str, int]:

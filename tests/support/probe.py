@@ -5,7 +5,7 @@
 A plan's cases are (label, archive bytes, wanted): `wanted` says for each way what the intact archive gives, or is None where the damage
 was sealed with valid checksums and other data may come out. Prints one JSON object: counts of "error", "correct", "other" (where
 `wanted` is None), "wrong", "crash" (an exception that is none of ours), "hang" (over LIMIT seconds of processor time) and "fat" (memory
-over 160 MiB and four times what came out), and examples of the last four.
+over 80 MiB and four times what came out), and examples of the last four.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from laconic.container.stream import Begin, Data, End, StreamReader
 from laconic.errors import CorruptDataError, TornArchiveWarning, UnsupportedError
 
 LIMIT = 5.0
-ALLOWED_MEMORY = 160 << 20  # a model of level `max` that has read its text, and the copy that decodes
+ALLOWED_MEMORY = 80 << 20  # more than a copy of the model of level `max` that has read a text (65 MiB)
 SANITIZED = "LACONIC_SANITIZED" in os.environ
 BASE: Any = None  # set by the plan
 admitted = False  # whether the archive read last said that it is torn
