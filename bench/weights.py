@@ -15,7 +15,7 @@ from bench.codec import Codec
 from bench.laconic_codec import laconic_codecs
 from bench.measure import Row
 from bench.peers.general import Lz4, Zstd
-from bench.peers.tensor import Blosc2, OpenZL, ZipNN
+from bench.peers.tensor import Blosc2, OpenZL, Z4ai, ZipNN
 from bench.suite import Case, Options, run_files
 
 QUICK_VALUES = 1 << 21  # --quick keeps a file's first tensors up to this many values
@@ -42,7 +42,7 @@ def run(options: Options) -> list[Row]:
         Lz4(),
     ]
     if not options.quick:
-        peers += [OpenZL("Compress"), Zstd("19")]
+        peers += [Z4ai("default"), Z4ai("max"), OpenZL("Compress"), Zstd("19")]
     return run_files("weights", _cases(options), [*laconic_codecs(options.levels, by_path=True), *peers], options)
 
 

@@ -187,3 +187,34 @@ class Blosc2(_TensorCodec):
 
     def decompress(self, dtype: str, size: int, pieces: Iterator[bytes]) -> list[Buffer]:
         return [importlib.import_module(self.module).decompress2(next(pieces), nthreads=1)]
+
+
+@dataclass(frozen=True)
+class Z4ai(_TensorCodec):
+    """z4ai. ``level``: its effort; "max" is meant for models that are coded once."""
+
+    level: str
+    packages: Sequence[str] = ("z4ai",)
+    module: str = "z4ai"
+    options: str = "threads=1, effort=the level, dtype of the run"
+
+    _DTYPES: ClassVar = {
+        "F32": "fp32",
+        "BF16": "bf16",
+        "F16": "fp16",
+        "F8_E4M3": "fp8_e4m3",
+        "F8_E5M2": "fp8_e5m2",
+        "U8": "uint8",
+        "I8": "int8",
+    }
+
+    @property
+    def name(self) -> str:
+        return f"z4ai:{self.level}"
+
+    def compress(self, dtype: str, segment: Any) -> list[bytes]:
+        z4ai = importlib.import_module(self.module)
+        return [z4ai.compress(segment, dtype=self._DTYPES.get(dtype), threads=1, effort=None if self.level == "default" else self.level)]
+
+    def decompress(self, dtype: str, size: int, pieces: Iterator[bytes]) -> list[Buffer]:
+        return [importlib.import_module(self.module).decompress(next(pieces))]
