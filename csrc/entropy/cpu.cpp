@@ -24,6 +24,18 @@ Isa best_isa() {
 #endif
 }
 
+bool has_slow_gathers() {
+#if defined(LACONIC_X86)
+    static const bool slow = [] {
+        __builtin_cpu_init();
+        return __builtin_cpu_is("amd") != 0;
+    }();
+    return slow;
+#else
+    return false;
+#endif
+}
+
 namespace {
 
 // LACONIC_ISA asks for less than the machine has; a name that is unknown or too much is ignored here and

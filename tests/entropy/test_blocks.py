@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from laconic import CorruptDataError, _core
-from laconic.entropy import blocks
+from laconic.entropy import blocks, contexts
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -98,6 +98,39 @@ def test_long_blocks(n, profile, p):
         assert len(set(encoded)) == 1
         for decoded in on_every_isa(lambda e=encoded[0]: blocks.decode_block(e, n)):
             np.testing.assert_array_equal(decoded, symbols)
+
+
+def alphabets() -> dict[str, np.ndarray]:
+    """Relative frequencies that profile B's decoder with look-ups in registers takes, and some that it just does not."""
+    k = np.arange(64)
+    return {
+        "one of many": np.where(k == 9, 1, 1e-9),
+        "even": np.ones(64),
+        "one too many": np.ones(65),
+        "rare at both ends": np.exp2(-np.abs(k[:40] - 20.0)),
+        "rare in the middle": np.exp2(-np.minimum(k, 63 - k) / 2.0),
+        "rare in two places": np.where(np.isin(k, [7, 8, 9, 40, 41, 42]), 0.03, 1),
+        "rare in many places": np.where(k % 8 == 1, 1, 0.01),
+        "two": np.array([0.3, 0.7]),
+    }
+
+
+@pytest.mark.parametrize("name", alphabets())
+@pytest.mark.parametrize("precision", [10, 11, 12, 13, 14])
+def test_few_symbols(name, precision):
+    p = alphabets()[name]
+    rng = np.random.default_rng(precision)
+    symbols = (rng.choice(p.size, 3 * 5000 + 77, p=p / p.sum()) * (1 if precision % 2 else 3) + 50).astype(np.uint8)
+    encoded = on_every_isa(lambda: blocks.encode_blocks(symbols, block=5000, profile="B", precision=precision))
+    assert len(set(encoded)) == 1
+    for decoded in on_every_isa(lambda: blocks.decode_blocks(encoded[0], symbols.size)):
+        np.testing.assert_array_equal(decoded, symbols)
+    # Of 16-bit symbols, with one context for all.
+    wide, one = symbols.astype(np.uint16) + 300, np.zeros(symbols.size, np.uint16)
+    encoded = on_every_isa(lambda: contexts.encode_contexts(wide, one, precision=precision))
+    assert len(set(encoded)) == 1
+    for decoded in on_every_isa(lambda: contexts.decode_contexts(encoded[0], one, dtype=np.uint16)):
+        np.testing.assert_array_equal(decoded, wide)
 
 
 def changing(seed: int, n: int, parts: int) -> np.ndarray:
