@@ -67,6 +67,13 @@ def information(cdf: Callable[[Array], Array], x: Array, mean: Array, scale: Arr
     return float(-np.log2(np.maximum(p, 2.0**-60)).sum())
 
 
+def mixture(rng: np.random.Generator, name: str, what: str, means: Array, scales: Array, weights: Array) -> Task:
+    chosen = (weights.cumsum(1) > rng.uniform(0, 0.9999, (len(means), 1))).argmax(1)[:, None]
+    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[:, 0].astype(np.int32)
+    bits = information(gaussian_cdf, x, means.astype(float), scales.astype(float), weights.astype(float))
+    return Task(name, what, "C", x, lambda: entropy.GaussianMixture(means, scales, weights), bits)
+
+
 def tasks(quick: bool) -> list[Task]:
     rng = np.random.default_rng(1)
     n = 1 << (15 if quick else 20)
@@ -98,22 +105,18 @@ def tasks(quick: bool) -> list[Task]:
         )
 
     m = n // 4
-    means = (mean[:m, None] + rng.normal(0, 1.5, (m, 4)) * scale[:m, None]).astype(np.float32)
-    scales = (scale[:m, None] * np.exp(rng.normal(0, 0.3, (m, 4)))).astype(np.float32)
     weights = rng.dirichlet([1.0] * 4, m).astype(np.float32)
-    chosen = (weights.cumsum(1) > rng.uniform(0, 0.9999, (m, 1))).argmax(1)[:, None]
-    x = np.rint(rng.normal(np.take_along_axis(means, chosen, 1), np.take_along_axis(scales, chosen, 1)))[:, 0].astype(np.int32)
-    bits = information(gaussian_cdf, x, means.astype(float), scales.astype(float), weights.astype(float))
-    out.append(
-        Task(
-            "mixture4",
-            f"{m} symbols, 4 Gaussians each",
-            "C",
-            x,
-            lambda: entropy.GaussianMixture(means, scales, weights),
-            bits,
-        )
-    )
+    beside = mean[:m, None] + rng.normal(0, 1.5, (m, 4)) * scale[:m, None], scale[:m, None] * np.exp(rng.normal(0, 0.3, (m, 4)))
+    for name, what, parts in (
+        ("mixture4", "4 Gaussians each, side by side", beside),
+        ("mixture4_apart", "4 Gaussians each, far apart", (rng.normal(0, 100, (m, 4)), rng.uniform(0.5, 1.5, (m, 4)))),
+        (
+            "mixture4_nested",
+            "4 Gaussians each, scales 0.3 to 65",
+            (mean[:m, None] + np.zeros(4), 0.3 * 6.0 ** np.arange(4) + np.zeros((m, 4))),
+        ),
+    ):
+        out.append(mixture(rng, name, f"{m} symbols, {what}", *(a.astype(np.float32) for a in parts), weights))
 
     r = n // 8
     rows = rng.dirichlet([0.1] * 256, r).astype(np.float32)

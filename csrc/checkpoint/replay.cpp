@@ -15,9 +15,8 @@ const ReplayKernels kReplayScalar = kReplayHere;
 
 const ReplayKernels &kernels() {
 #if defined(LACONIC_X86)
-    static const bool fma = __builtin_cpu_supports("fma");  // AVX2 without it exists (VIA)
-    if (fma && active_isa() == Isa::avx512) return kReplayAvx512;
-    if (fma && active_isa() == Isa::avx2) return kReplayAvx2;
+    if (has_fma() && active_isa() == Isa::avx512) return kReplayAvx512;
+    if (has_fma() && active_isa() == Isa::avx2) return kReplayAvx2;
 #endif
     return kReplayScalar;
 }

@@ -24,6 +24,18 @@ Isa best_isa() {
 #endif
 }
 
+bool has_fma() {
+#if defined(LACONIC_X86)
+    static const bool fma = [] {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("fma") != 0;
+    }();
+    return fma;
+#else
+    return false;
+#endif
+}
+
 bool has_slow_gathers() {
 #if defined(LACONIC_X86)
     static const bool slow = [] {

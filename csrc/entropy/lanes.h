@@ -28,6 +28,11 @@ struct Rough1 {
     static Rough1 constant(double x) { return {static_cast<float>(x)}; }
     static Rough1 clamp(Rough1 x, Rough1 low, Rough1 high) { return x.v > low.v ? (x.v < high.v ? x : high) : low; }
     static Rough1 root(Rough1 x) { return {__builtin_sqrtf(x.v)}; }
+    // By the sign of x.
+    static Rough1 choose(Rough1 x, Rough1 positive, Rough1 negative) { return x.v < 0 ? negative : positive; }
+    static bool any_above(Rough1 a, Rough1 b) { return a.v > b.v; }
+    static Rough1 smaller(Rough1 a, Rough1 b) { return a.v < b.v ? a : b; }
+    static Rough1 greater(Rough1 a, Rough1 b) { return a.v > b.v ? a : b; }
     static Rough1 fused(Rough1 a, Rough1 b, Rough1 c) { return {a.v * b.v + c.v}; }
     friend Rough1 operator+(Rough1 a, Rough1 b) { return {a.v + b.v}; }
     friend Rough1 operator-(Rough1 a, Rough1 b) { return {a.v - b.v}; }
@@ -42,6 +47,12 @@ struct Rough2 {
         return {Rough1::clamp(x.a, low.a, high.a), Rough1::clamp(x.b, low.b, high.b)};
     }
     static Rough2 root(Rough2 x) { return {Rough1::root(x.a), Rough1::root(x.b)}; }
+    static Rough2 choose(Rough2 x, Rough2 positive, Rough2 negative) {
+        return {Rough1::choose(x.a, positive.a, negative.a), Rough1::choose(x.b, positive.b, negative.b)};
+    }
+    static bool any_above(Rough2 x, Rough2 y) { return Rough1::any_above(x.a, y.a) || Rough1::any_above(x.b, y.b); }
+    static Rough2 smaller(Rough2 x, Rough2 y) { return {Rough1::smaller(x.a, y.a), Rough1::smaller(x.b, y.b)}; }
+    static Rough2 greater(Rough2 x, Rough2 y) { return {Rough1::greater(x.a, y.a), Rough1::greater(x.b, y.b)}; }
     static Rough2 fused(Rough2 x, Rough2 y, Rough2 z) { return {Rough1::fused(x.a, y.a, z.a), Rough1::fused(x.b, y.b, z.b)}; }
     friend Rough2 operator+(Rough2 x, Rough2 y) { return {x.a + y.a, x.b + y.b}; }
     friend Rough2 operator-(Rough2 x, Rough2 y) { return {x.a - y.a, x.b - y.b}; }
@@ -58,7 +69,15 @@ struct Rough4 {
     static Rough4 constant(double x) { return {_mm_set1_ps(static_cast<float>(x))}; }
     static Rough4 clamp(Rough4 x, Rough4 low, Rough4 high) { return {_mm_min_ps(_mm_max_ps(x.v, low.v), high.v)}; }
     static Rough4 root(Rough4 x) { return {_mm_sqrt_ps(x.v)}; }
+    static Rough4 choose(Rough4 x, Rough4 positive, Rough4 negative) { return {_mm_blendv_ps(positive.v, negative.v, x.v)}; }
+    static bool any_above(Rough4 a, Rough4 b) { return _mm_movemask_ps(_mm_cmpgt_ps(a.v, b.v)) != 0; }
+    static Rough4 smaller(Rough4 a, Rough4 b) { return {_mm_min_ps(a.v, b.v)}; }
+    static Rough4 greater(Rough4 a, Rough4 b) { return {_mm_max_ps(a.v, b.v)}; }
+#if defined(__FMA__)
+    static Rough4 fused(Rough4 a, Rough4 b, Rough4 c) { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
+#else
     static Rough4 fused(Rough4 a, Rough4 b, Rough4 c) { return a * b + c; }
+#endif
     friend Rough4 operator+(Rough4 a, Rough4 b) { return {_mm_add_ps(a.v, b.v)}; }
     friend Rough4 operator-(Rough4 a, Rough4 b) { return {_mm_sub_ps(a.v, b.v)}; }
     friend Rough4 operator*(Rough4 a, Rough4 b) { return {_mm_mul_ps(a.v, b.v)}; }
@@ -70,7 +89,15 @@ struct Rough8 {
     static Rough8 constant(double x) { return {_mm256_set1_ps(static_cast<float>(x))}; }
     static Rough8 clamp(Rough8 x, Rough8 low, Rough8 high) { return {_mm256_min_ps(_mm256_max_ps(x.v, low.v), high.v)}; }
     static Rough8 root(Rough8 x) { return {_mm256_sqrt_ps(x.v)}; }
+    static Rough8 choose(Rough8 x, Rough8 positive, Rough8 negative) { return {_mm256_blendv_ps(positive.v, negative.v, x.v)}; }
+    static bool any_above(Rough8 a, Rough8 b) { return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)) != 0; }
+    static Rough8 smaller(Rough8 a, Rough8 b) { return {_mm256_min_ps(a.v, b.v)}; }
+    static Rough8 greater(Rough8 a, Rough8 b) { return {_mm256_max_ps(a.v, b.v)}; }
+#if defined(__FMA__)
+    static Rough8 fused(Rough8 a, Rough8 b, Rough8 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+#else
     static Rough8 fused(Rough8 a, Rough8 b, Rough8 c) { return a * b + c; }
+#endif
     friend Rough8 operator+(Rough8 a, Rough8 b) { return {_mm256_add_ps(a.v, b.v)}; }
     friend Rough8 operator-(Rough8 a, Rough8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
     friend Rough8 operator*(Rough8 a, Rough8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -87,6 +114,12 @@ struct Rough16 {
     static Rough16 constant(double x) { return {_mm512_set1_ps(static_cast<float>(x))}; }
     static Rough16 clamp(Rough16 x, Rough16 low, Rough16 high) { return {_mm512_min_ps(_mm512_max_ps(x.v, low.v), high.v)}; }
     static Rough16 root(Rough16 x) { return {_mm512_sqrt_ps(x.v)}; }
+    static Rough16 choose(Rough16 x, Rough16 positive, Rough16 negative) {
+        return {_mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x.v)), positive.v, negative.v)};
+    }
+    static bool any_above(Rough16 a, Rough16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) != 0; }
+    static Rough16 smaller(Rough16 a, Rough16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+    static Rough16 greater(Rough16 a, Rough16 b) { return {_mm512_max_ps(a.v, b.v)}; }
     static Rough16 fused(Rough16 a, Rough16 b, Rough16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
     friend Rough16 operator+(Rough16 a, Rough16 b) { return {_mm512_add_ps(a.v, b.v)}; }
     friend Rough16 operator-(Rough16 a, Rough16 b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -18,7 +18,8 @@ const Kernels &kernels() {
         case Isa::avx512:
             return avx512_kernels();
         case Isa::avx2:
-            return avx2_kernels();
+            if (has_fma()) return avx2_kernels();
+            break;
         case Isa::scalar:
             break;
     }

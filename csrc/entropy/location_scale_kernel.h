@@ -277,15 +277,20 @@ struct Mixed {
         return V::select(V::greater(x, low), V::select(V::greater(x, high), V::set(kCoded), inner), V::set(0));
     }
 
-    // From the quantile of the one Gaussian with the mixture's mean and variance by Newton's method on approximate Gaussians; for
-    // other families, a step with the true density follows. Floats are enough: the mass is known to 2^-22, a place to one in
-    // 2^24.
+    // The place where approximate Gaussians weigh what the slot says, by Newton's method between the least and the greatest of
+    // the components' quantiles: from the quantile of the one Gaussian with the mixture's mean and variance. A step that leaves
+    // these bounds, which close in, halves their distance instead. For other families, a step with the true density follows.
+    // Floats are enough: the mass is known to 2^-22, a place to one in 2^24.
     V guess(V slot) const {
         using Real = typename V::Rough;
         constexpr double kUnit = 1.0 / (1 << 30);  // of inverse times 1/256 bin
         const Real zero = Real::constant(0), far = Real::constant(1 << 25);
+        const V target = mass_below(slot, low, high, rest);
+        typename V::Mask upper;
+        const V quantile = standard_quantile(parts[0], target, upper);
+        const Real z = V::select(upper, quantile, V::set(0) - quantile).rough() * Real::constant(1.0 / (1 << 24));
         Real means[kMaxComponents], inverses[kMaxComponents], shares[kMaxComponents];  // means in 1/256 bin above low
-        Real mean = zero, square = zero;
+        Real mean = zero, square = zero, least = far, greatest = zero;
         for (int j = 0; j < components; ++j) {
             shares[j] = weights[j].rough() * Real::constant(1.0 / 65536);
             means[j] = V::minimum(V::maximum(parts[j].mean - low.template shl<kMeanBits>(), V::set(0)), V::set(1 << 25)).rough();
@@ -293,31 +298,37 @@ struct Mixed {
             const Real s = parts[j].sigma.rough() * Real::constant(0.25);
             mean = Real::fused(shares[j], means[j], mean);
             square = Real::fused(shares[j], Real::fused(means[j], means[j], s * s), square);
+            const Real there = Real::clamp(Real::fused(z, s, means[j]), zero, far);
+            least = Real::smaller(there, least);
+            greatest = Real::greater(there, greatest);
         }
         const Real deviation = Real::root(Real::clamp(square - mean * mean, Real::constant(1), Real::constant(1e18)));
-        const V target = mass_below(slot, low, high, rest);
-        typename V::Mask upper;
-        const V distance = V::near(standard_quantile(parts[0], target, upper).template shr<2>().rough() * deviation *
-                                   Real::constant(1.0 / (1 << 22)));
-        const V middle = V::near(mean);
-        Real x = Real::clamp(V::select(upper, middle + distance, middle - distance).rough(), zero, far);
+        Real x = Real::clamp(Real::fused(z, deviation, mean), least, greatest);
         const Real wanted = target.template shr<2>().rough() * Real::constant(0x1p-30) - Real::constant(0.5);
-        for (int step = 0; step < 2; ++step) {
-            Real mass = zero, density = Real::constant(1e-9);
+        for (int step = 0; step < kSteps; ++step) {
+            Real mass = zero, density = zero;
             for (int j = 0; j < components; ++j) {
-                // Phi(z) - 1/2 and its derivative by an odd polynomial, off by less than 2.6e-4 on -3 .. 3.
-                const Real z = Real::clamp((x - means[j]) * inverses[j], Real::constant(-3), Real::constant(3));
-                const Real y = z * z;
-                constexpr double c[] = {0.3979446935, -0.0639826202, 0.0081571769, -0.00060939832, 0.00001946677};
-                Real p = Real::constant(c[4]), q = Real::constant(9 * c[4]);
-                for (int k = 3; k >= 0; --k) {
-                    p = Real::fused(p, y, Real::constant(c[k]));
-                    q = Real::fused(q, y, Real::constant((2 * k + 1) * c[k]));
+                // Phi(z) - 1/2 and its derivative by an odd polynomial, off by less than 2.3e-4; 1/2 and flat at the end.
+                const Real at = Real::clamp((x - means[j]) * inverses[j], Real::constant(-kEnd), Real::constant(kEnd));
+                const Real y = at * at;
+                constexpr int top = std::size(kPhi) - 1;
+                Real p = Real::constant(kPhi[top]), q = Real::constant((2 * top + 1) * kPhi[top]);
+                for (int k = top - 1; k >= 0; --k) {
+                    p = Real::fused(p, y, Real::constant(kPhi[k]));
+                    q = Real::fused(q, y, Real::constant((2 * k + 1) * kPhi[k]));
                 }
-                mass = Real::fused(shares[j], p * z, mass);
+                mass = Real::fused(shares[j], p * at, mass);
                 density = Real::fused(shares[j] * inverses[j], q, density);
             }
-            x = Real::clamp(x + Real::clamp((wanted - mass) / density, zero - deviation, deviation), zero, far);
+            const Real missing = wanted - mass;
+            least = Real::choose(missing, x, least);
+            greatest = Real::choose(missing, greatest, x);
+            const Real newton = x + missing / Real::greater(density, Real::constant(1e-9));
+            const Real inside = Real::smaller(newton - least, greatest - newton);
+            const Real next = Real::choose(inside, newton, (least + greatest) * Real::constant(0.5));
+            const Real moved = next - x;
+            x = next;
+            if (!Real::any_above(moved * moved, Real::constant(kSmallStep))) break;
         }
         const V found = low + (V::near(x) + V::set(kHalfBin)).template shr<kMeanBits>();
         return gaussian ? found
@@ -325,6 +336,12 @@ struct Mixed {
     }
 
 private:
+    static constexpr int kSteps = 16;
+    static constexpr double kSmallStep = 192.0 * 192;  // of three quarters of a bin, squared
+    static constexpr double kEnd = 3.55;
+    static constexpr double kPhi[] = {0.3980850358,     -0.06442939725,  0.008523502286,
+                                      -0.0007243598028, 3.451503814e-05, -6.913456079e-07};
+
     V newton(V guessed, V slot, typename V::Real reach) const {
         using Real = typename V::Real;
         const V x = V::minimum(guessed, high);

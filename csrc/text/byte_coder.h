@@ -27,7 +27,7 @@ public:
 // Coders whose models have learned `primer` before they meet the bytes. They may be used by several threads at once.
 // Level `high`: about ten contexts, two match models (byte_model.h).
 std::unique_ptr<ByteCoder> make_mixed_coder(std::span<const uint8_t> primer, Content content);
-// Level `max`: 30 contexts, joined by a gated linear network that learns online (wide_model.h).
+// Level `max`: 26 contexts, joined by a gated linear network that learns online (wide_model.h).
 std::unique_ptr<ByteCoder> make_wide_coder(std::span<const uint8_t> primer, Content content);
 
 }  // namespace laconic::text

@@ -1,4 +1,4 @@
-// The model of level `max`: 30 contexts, their predictions joined by a gated linear network that learns online. For any kernel
+// The model of level `max`: 26 contexts, their predictions joined by a gated linear network that learns online. For any kernel
 // (mixing/kernels.h).
 #pragma once
 
