@@ -1,7 +1,8 @@
 """``python -m bench.cuda_entropy --json OUT``: blocks on a CUDA device, against a copy on the device.
 
-Decodes bf16 exponents of N(0, 0.02) by profiles A and B in blocks of several lengths; times are of events on the device's
-stream, medians of the runs. Needs a device, laconic built with nvcc, and torch for its events and the copy.
+Decodes bf16 exponents of N(0, 0.02) by profiles A and B in blocks of several lengths, by themselves and with the other byte to
+bf16 weights; GB/s are of the output. Times are of events on the device's stream, medians of the runs. Needs a device, laconic
+built with nvcc, and torch for its events and the copy.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ def measure(n: int) -> list[Row]:
     common: Row = {"machine": host, "kind": "entropy", "set": "bf16_exponents", "file": f"bf16_exponents, {n} symbols", "level": ""}
     common |= {"raw_bytes": n, "versions": {"laconic": "0.1.0", "torch": torch.__version__, "cuda": torch.version.cuda}}
     on_device = torch.from_numpy(symbols).cuda()
+    elements = (weights.view(np.uint32) >> 16).astype(np.uint16)
+    low = torch.from_numpy((elements << 1 | elements >> 15).astype(np.uint8)).cuda()
+    wanted = torch.from_numpy(elements.view(np.int16)).cuda()
     target = torch.empty_like(on_device)
     seconds = timed(torch, lambda: target.copy_(on_device))
     rows = [common | {"codec": "copy", "options": "on the device", "stored_bytes": n, "device_gbps": n / seconds / 1e9, "exact": True}]
@@ -63,6 +67,12 @@ def measure(n: int) -> list[Row]:
             seconds = timed(torch, lambda d=data, s=sizes, c=counts: cuda.decode_blocks(d, s, c))
             row = {"codec": f"laconic:{profile} decode", "options": f"blocks of {block} symbols", "stored_bytes": sum(sizes)}
             rows.append(common | row | {"device_gbps": n / seconds / 1e9, "exact": exact})
+            pairs = cuda.decode_pairs(data, sizes, counts, low, rotation=1)
+            pairs.check()
+            exact = bool((torch.as_tensor(pairs.symbols, device="cuda") == wanted).all())
+            seconds = timed(torch, lambda d=data, s=sizes, c=counts: cuda.decode_pairs(d, s, c, low, rotation=1))
+            row |= {"codec": f"laconic:{profile} to bf16", "stored_bytes": sum(sizes) + n, "raw_bytes": 2 * n}
+            rows.append(common | row | {"device_gbps": 2 * n / seconds / 1e9, "exact": exact})
     freqs = _core.normalise_counts(np.bincount(symbols, minlength=256).astype(np.uint32)[None], 12)[0]
     encoded_on_device = cuda.encode_blocks(on_device, freqs)
     back = [blocks.decode_block(b, min(1 << 16, n - (k << 16))) for k, b in enumerate(encoded_on_device.blocks())]

@@ -34,7 +34,7 @@ def available() -> bool:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Symbols on the device, shape (n,) uint8, and the status of each block."""
+    """Symbols on the device, shape (n,), uint8 (of `decode_pairs`: int16), and the status of each block."""
 
     symbols: _cuda.DeviceArray
     status: _cuda.DeviceArray
@@ -59,6 +59,15 @@ def decode_blocks(data: Any, sizes: list[int], counts: list[int], *, stream: int
     if isinstance(data, bytes | bytearray | memoryview | np.ndarray):
         data = module.upload(data, stream)
     return Decoded(*module.decode_blocks(data, sizes, counts, stream))
+
+
+def decode_pairs(data: Any, sizes: list[int], counts: list[int], low: Any, *, rotation: int = 0, stream: int = 0) -> Decoded:
+    """Blocks as in `decode_blocks`, into elements of 16 bits at once: symbol i is the top byte, low[i] the other.
+
+    low: as many bytes on the device as the blocks have symbols. Elements are then rotated to the right by `rotation` (0 to 15)
+    bits: 1 makes bfloat16 and float16 of their exponents and of their mantissas with the sign below.
+    """
+    return Decoded(*_module().decode_pairs(data, sizes, counts, low, rotation, stream))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,18 @@ void bind_entropy_blocks(py::module_ &m) {
         py::arg("data"), py::arg("out").noconvert(),
         "The CUDA decoder stepped on the host, for tests; False: a form it does not decode.");
     m.def(
+        "decode_pairs_stepped",
+        [](const py::buffer &data, const ByteArray &low, unsigned rotation, py::array_t<uint16_t, py::array::c_style> &out) {
+            const py::buffer_info info = data.request();
+            if (low.size() != out.size() || rotation > 15)
+                throw std::invalid_argument("as many low bytes as elements, and a rotation by 0 to 15 bits");
+            return cuda::decode_pairs_stepped(static_cast<const uint8_t *>(info.ptr),
+                                              static_cast<size_t>(info.size * info.itemsize), low.data(), rotation,
+                                              out.mutable_data(), static_cast<size_t>(out.size()));
+        },
+        py::arg("data"), py::arg("low").noconvert(), py::arg("rotation"), py::arg("out").noconvert(),
+        "The same for elements of 16 bits.");
+    m.def(
         "encode_block_stepped",
         [](const ByteArray &symbols, unsigned precision) {
             const auto block = cuda::encode_block_stepped(symbols.data(), static_cast<size_t>(symbols.size()), precision);

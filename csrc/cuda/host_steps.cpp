@@ -3,7 +3,8 @@
 #include <array>
 #include <memory>
 
-#include "cuda/block_steps.h"
+#include "cuda/decode_steps.h"
+#include "cuda/encode_steps.h"
 #include "entropy/error.h"
 #include "entropy/histogram.h"
 #include "entropy/rans_b.h"
@@ -11,11 +12,24 @@
 
 namespace laconic::cuda {
 
-bool decode_block_stepped(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) {
+namespace {
+
+template <typename Output>
+bool step(const uint8_t *data, size_t size, const Output &output, size_t n) {
     const auto scratch = std::make_unique<Scratch>();
-    const Status status = decode_block(HostWarp(), data, size, symbols, n, *scratch);
+    const Status status = decode_block(HostWarp(), data, size, output, n, *scratch);
     if (status == kCorrupt) throw CorruptData("entropy block: damaged");
     return status == kOk;
+}
+
+}  // namespace
+
+bool decode_block_stepped(const uint8_t *data, size_t size, uint8_t *symbols, size_t n) {
+    return step(data, size, Bytes{symbols}, n);
+}
+
+bool decode_pairs_stepped(const uint8_t *data, size_t size, const uint8_t *low, unsigned rotation, uint16_t *elements, size_t n) {
+    return step(data, size, Pairs{elements, low, rotation}, n);
 }
 
 std::vector<uint8_t> encode_block_stepped(const uint8_t *symbols, size_t n, unsigned precision) {
@@ -34,8 +48,8 @@ std::vector<uint8_t> encode_block_stepped(const uint8_t *symbols, size_t n, unsi
     bits.finish();
     std::vector<uint8_t> out(n + 1024);
     const auto scratch = std::make_unique<Scratch>();
-    out.resize(encode_block_b(HostWarp(), symbols, n, {table.data(), bytes.data(), bit_count, precision}, out.data(), out.size(),
-                              *scratch));
+    out.resize(encode_block_b(HostWarp(), symbols, static_cast<uint32_t>(n), {table.data(), bytes.data(), bit_count, precision},
+                              out.data(), static_cast<uint32_t>(out.size()), *scratch));
     return out;
 }
 

@@ -137,23 +137,47 @@ std::unique_ptr<DeviceArray> offsets_on_device(const std::vector<int64_t> &sizes
     return array;
 }
 
+// Blocks that a call names, with their offsets on the device.
+struct BlocksOnDevice {
+    DeviceBytes bytes;
+    size_t n = 0;  // symbols of all
+    std::unique_ptr<DeviceArray> offsets, symbol_offsets, status;
+    Blocks blocks;
+
+    BlocksOnDevice(const py::object &data, const std::vector<int64_t> &sizes, const std::vector<int64_t> &counts,
+                   cudaStream_t stream)
+        : bytes(data) {
+        if (sizes.size() != counts.size()) throw std::invalid_argument("as many sizes as counts");
+        for (const int64_t count : counts) {
+            if (count < 0 || count > int64_t{1} << 24) throw std::invalid_argument("a block holds 0 to 2^24 symbols");
+            n += static_cast<size_t>(count);
+        }
+        offsets = offsets_on_device(sizes, bytes.size, "blocks pass the data", stream);
+        symbol_offsets = offsets_on_device(counts, n, "blocks pass the symbols", stream);
+        status = std::make_unique<DeviceArray>(sizes.size(), 'i', 4, stream);
+        blocks = {bytes.data, offsets->as<int64_t>(), symbol_offsets->as<int64_t>(), static_cast<uint32_t>(sizes.size())};
+    }
+};
+
 py::tuple decode(const py::object &data, const std::vector<int64_t> &sizes, const std::vector<int64_t> &counts,
                  size_t stream_handle) {
-    const DeviceBytes bytes(data);
-    if (sizes.size() != counts.size()) throw std::invalid_argument("as many sizes as counts");
-    size_t n = 0;
-    for (const int64_t count : counts) {
-        if (count < 0 || count > int64_t{1} << 24) throw std::invalid_argument("a block holds 0 to 2^24 symbols");
-        n += static_cast<size_t>(count);
-    }
     const cudaStream_t stream = stream_of(stream_handle);
-    const auto offsets = offsets_on_device(sizes, bytes.size, "blocks pass the data", stream);
-    const auto symbol_offsets = offsets_on_device(counts, n, "blocks pass the symbols", stream);
-    auto symbols = std::make_unique<DeviceArray>(n, 'u', 1, stream);
-    auto status = std::make_unique<DeviceArray>(sizes.size(), 'i', 4, stream);
-    const Blocks blocks{bytes.data, offsets->as<int64_t>(), symbol_offsets->as<int64_t>(), static_cast<uint32_t>(sizes.size())};
-    check(decode_blocks(blocks, symbols->as<uint8_t>(), status->as<int32_t>(), stream));
-    return py::make_tuple(std::move(symbols), std::move(status));
+    BlocksOnDevice in(data, sizes, counts, stream);
+    auto symbols = std::make_unique<DeviceArray>(in.n, 'u', 1, stream);
+    check(decode_blocks(in.blocks, symbols->as<uint8_t>(), in.status->as<int32_t>(), stream));
+    return py::make_tuple(std::move(symbols), std::move(in.status));
+}
+
+py::tuple decode_to_pairs(const py::object &data, const std::vector<int64_t> &sizes, const std::vector<int64_t> &counts,
+                          const py::object &low, unsigned rotation, size_t stream_handle) {
+    const cudaStream_t stream = stream_of(stream_handle);
+    BlocksOnDevice in(data, sizes, counts, stream);
+    const DeviceBytes low_bytes(low);
+    if (low_bytes.size != in.n) throw std::invalid_argument("as many low bytes as symbols");
+    if (rotation > 15) throw std::invalid_argument("a rotation by 0 to 15 bits");
+    auto elements = std::make_unique<DeviceArray>(in.n, 'i', 2, stream);
+    check(decode_pairs(in.blocks, low_bytes.data, rotation, elements->as<uint16_t>(), in.status->as<int32_t>(), stream));
+    return py::make_tuple(std::move(elements), std::move(in.status));
 }
 
 py::tuple encode(const py::object &data, size_t block_symbols, const py::array_t<uint16_t, py::array::c_style> &freqs,
@@ -180,8 +204,9 @@ py::tuple encode(const py::object &data, size_t block_symbols, const py::array_t
     table_bits.copy_from_host(table_bytes.data());
     auto out = std::make_unique<DeviceArray>(count * stride, 'u', 1, stream);
     auto sizes = std::make_unique<DeviceArray>(count, 'i', 8, stream);
-    check(encode_blocks_b(bytes.data, bytes.size, block_symbols, table.as<void>(), table_bits.as<uint8_t>(), bit_count, precision,
-                          out->as<uint8_t>(), stride, sizes->as<int64_t>(), stream));
+    check(encode_blocks_b(bytes.data, bytes.size, static_cast<uint32_t>(block_symbols), table.as<void>(),
+                          table_bits.as<uint8_t>(), bit_count, precision, out->as<uint8_t>(), static_cast<uint32_t>(stride),
+                          sizes->as<int64_t>(), stream));
     return py::make_tuple(std::move(out), stride, std::move(sizes));
 }
 
@@ -204,6 +229,8 @@ PYBIND11_MODULE(_cuda, m) {
         return array;
     });
     m.def("decode_blocks", &decode, py::arg("data"), py::arg("sizes"), py::arg("counts"), py::arg("stream"));
+    m.def("decode_pairs", &decode_to_pairs, py::arg("data"), py::arg("sizes"), py::arg("counts"), py::arg("low"),
+          py::arg("rotation"), py::arg("stream"));
     m.def("encode_blocks", &encode, py::arg("data"), py::arg("block"), py::arg("freqs"), py::arg("precision"), py::arg("stream"));
 }
 

@@ -3,6 +3,7 @@
 //
 //   each(f)    f(lane) for every lane; no lane may read what another wrote in the same call
 //   ballot(f)  the lanes where f(lane) holds, as bits
+//   rank(m, l) how many lanes below lane l are in the mask m
 //   once(f)    f() by one lane; what it wrote is seen by all afterwards
 //   sync()     what lanes wrote before is seen by all afterwards
 #pragma once
@@ -14,8 +15,15 @@
 // Code of a warp: for the device under nvcc, for the host otherwise.
 #if defined(__CUDACC__)
 #define LACONIC_WARP_CODE __device__ __forceinline__
+#define LACONIC_UNROLL _Pragma("unroll")
+// A pointer into the device's memory, in a register instead of computed again in each round of a loop.
+#define LACONIC_KEEP(pointer)         \
+    asm volatile("" : "+l"(pointer)); \
+    __builtin_assume(__isGlobal(pointer))
 #else
 #define LACONIC_WARP_CODE inline
+#define LACONIC_UNROLL
+#define LACONIC_KEEP(pointer) static_cast<void>(pointer)
 #endif
 
 namespace laconic::cuda {
@@ -30,12 +38,14 @@ LACONIC_WARP_CODE unsigned count_bits(uint32_t mask) {
 #endif
 }
 
-// How many lanes below this one are in the mask.
-LACONIC_WARP_CODE unsigned rank_in(uint32_t mask, unsigned lane) { return count_bits(mask & ((1u << lane) - 1)); }
-
 #if defined(__CUDACC__)
 struct DeviceWarp {
     unsigned lane;
+    uint32_t below;  // the lanes below
+
+    __device__ explicit DeviceWarp(unsigned thread) : lane(thread), below((1u << thread) - 1) {
+        asm volatile("" : "+r"(lane), "+r"(below));
+    }
 
     template <typename T>
     struct PerLane {
@@ -51,6 +61,7 @@ struct DeviceWarp {
     __device__ uint32_t ballot(F &&f) const {
         return __ballot_sync(0xffffffffu, f(lane));
     }
+    __device__ unsigned rank(uint32_t mask, unsigned) const { return count_bits(mask & below); }
     template <typename F>
     __device__ void once(F &&f) const {
         __syncwarp();
@@ -77,6 +88,7 @@ struct HostWarp {
         for (unsigned lane = 0; lane < kWarp; ++lane) mask |= static_cast<uint32_t>(f(lane)) << lane;
         return mask;
     }
+    unsigned rank(uint32_t mask, unsigned lane) const { return count_bits(mask & ((1u << lane) - 1)); }
     template <typename F>
     void once(F &&f) const {
         f();

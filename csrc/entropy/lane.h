@@ -10,6 +10,19 @@
 #define LACONIC_HOST_DEVICE inline
 #endif
 
+namespace laconic::entropy {
+
+// Byte 0 to 3 of a word, which the device's compiler needs two operations for if it is left to it.
+LACONIC_HOST_DEVICE uint32_t byte_of(uint32_t word, unsigned k) {
+#if defined(__CUDA_ARCH__)
+    return __byte_perm(word, 0, 0x4440 + k);
+#else
+    return word >> (8 * k) & 0xff;
+#endif
+}
+
+}  // namespace laconic::entropy
+
 namespace laconic::entropy::rans_b {
 
 constexpr uint32_t kStart = 1u << 15;  // every lane's state before the first symbol is coded and after the last is decoded
@@ -35,19 +48,23 @@ LACONIC_HOST_DEVICE uint32_t push(uint32_t x, EncodeSymbol symbol, unsigned prec
     return x + ((symbol.packed >> 14) & 0x3fff) + quotient * ((1u << precision) - freq_of(symbol));
 }
 
+// The state after a symbol of that frequency, whose slots begin `bias` before this one; below kStart it needs a word.
+LACONIC_HOST_DEVICE uint32_t pop(uint32_t x, uint32_t freq, uint32_t bias, unsigned precision) {
+    return freq * (x >> precision) + bias;
+}
+
 // A slot of a table of up to 12 bits for symbols of a byte: (freq - 1) << 20 | bias << 8 | symbol.
 LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t symbol) {
     return (freq - 1) << 20 | bias << 8 | symbol;
 }
 
-// The state after that slot's symbol; below kStart it needs a word.
 LACONIC_HOST_DEVICE uint32_t pop_packed(uint32_t x, uint32_t slot, unsigned precision) {
-    return ((slot >> 20) + 1) * (x >> precision) + ((slot >> 8) & 0xfff);
+    return pop(x, (slot >> 20) + 1, (slot >> 8) & 0xfff, precision);
 }
 
 // Wider tables: (freq - 1) << 14 | bias, the symbol lies apart.
 LACONIC_HOST_DEVICE uint32_t pop_split(uint32_t x, uint32_t slot, unsigned precision) {
-    return ((slot >> 14) + 1) * (x >> precision) + (slot & 0x3fff);
+    return pop(x, (slot >> 14) + 1, slot & 0x3fff, precision);
 }
 
 }  // namespace laconic::entropy::rans_b
@@ -63,6 +80,6 @@ LACONIC_HOST_DEVICE uint32_t packed_slot(uint32_t freq, uint32_t bias, uint32_t 
 }
 
 // The state after that slot's symbol; below kStart it needs a byte.
-LACONIC_HOST_DEVICE uint32_t pop(uint32_t x, uint32_t slot) { return ((slot >> 8) & 0xff) * (x >> 8) + (slot >> 16); }
+LACONIC_HOST_DEVICE uint32_t pop(uint32_t x, uint32_t slot) { return byte_of(slot, 1) * (x >> 8) + (slot >> 16); }
 
 }  // namespace laconic::entropy::rans_a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from laconic import CorruptDataError, UnsupportedError, _core
 from laconic.entropy import blocks, cuda
+from tests.support.compiled import compile_program
 
 REFERENCE = Path(__file__).parent / "reference.py"
 spec = importlib.util.spec_from_file_location("laconic_block_reference", REFERENCE)
@@ -63,6 +65,16 @@ def test_stepped_decoder_on_segments(n, prefer_speed):
         block = blocks.encode_block(symbols, prefer_speed=prefer_speed, segments=True)
         assert blocks.block_form(block) in {"A segments", "B segments"}
         np.testing.assert_array_equal(step(block, n), symbols)
+
+
+@pytest.mark.parametrize("rotation", [0, 1, 15])
+@pytest.mark.parametrize("profile", ["A", "B", "raw"])
+def test_stepped_decoder_of_pairs(profile, rotation):
+    symbols = geometric(5, 5001, 0.3, 40)
+    low = np.random.default_rng(6).integers(0, 256, symbols.size, dtype=np.uint8)
+    out = np.empty(symbols.size, np.uint16)
+    assert _core.decode_pairs_stepped(blocks.encode_block(symbols, profile=profile), low, rotation, out)
+    np.testing.assert_array_equal(out << rotation | out >> (16 - rotation) % 16, symbols.astype(np.uint16) << 8 | low)
 
 
 def test_forms_left_to_the_host():
@@ -122,6 +134,45 @@ def test_damage_is_judged_alike(profile, n):
         _core.set_isa(before)
 
 
+@pytest.fixture(scope="module")
+def threads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tests/entropy/warp_threads.cpp with ThreadSanitizer."""
+    folder = tmp_path_factory.mktemp("threads")
+    sanitize = ["-fsanitize=thread", "-g"]
+    try:
+        subprocess.run([compile_program(folder, "int main() {}", [], sanitize)], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("the compiler has no ThreadSanitizer that runs here")
+    text = (Path(__file__).parent / "warp_threads.cpp").read_text()
+    return compile_program(folder, text, [f"entropy/{name}.cpp" for name in ("tables", "rans_b", "cpu", "histogram")], sanitize)
+
+
+@pytest.mark.parametrize("form", ["A", "B", "A segments", "B segments", "escapes", "raw"])
+def test_lanes_wait_for_each_other(form: str, threads: Path, tmp_path: Path) -> None:
+    """Each lane a thread of its own: no lane reads what another has yet to write."""
+    if form.endswith("segments"):
+        parts = [geometric(k, 1 << 14, p, 60 if form[0] == "A" else 250) for k, p in enumerate((0.02, 0.5))]
+        symbols = np.concatenate(parts)
+        block = blocks.encode_block(symbols, prefer_speed=form[0] == "A", segments=True)
+        assert blocks.block_form(block) == form
+    else:
+        symbols = geometric(1, 3000, 0.3, 40)
+        if form == "escapes":
+            symbols[[5, 2999]] = 250
+        block = blocks.encode_block(symbols, profile="A" if form == "escapes" else form)
+    (tmp_path / "block").write_bytes(block)
+    (tmp_path / "symbols").write_bytes(symbols.tobytes())
+    for mode in ("decode", "pairs"):
+        subprocess.run([threads, mode, tmp_path / "block", tmp_path / "symbols"], check=True)
+
+
+def test_lanes_wait_for_each_other_when_encoding(threads: Path, tmp_path: Path) -> None:
+    for symbols in (geometric(1, 3001, 0.3, 40), np.random.default_rng(0).integers(0, 256, 1000, dtype=np.uint8)):
+        (tmp_path / "symbols").write_bytes(symbols.tobytes())
+        (tmp_path / "block").write_bytes(_core.encode_block_stepped(symbols, 12))
+        subprocess.run([threads, "encode", tmp_path / "symbols", tmp_path / "block"], check=True)
+
+
 def test_says_what_is_missing():
     try:
         importlib.import_module("laconic._cuda")
@@ -146,6 +197,21 @@ def test_device_decodes(profile):
     bad[len(encoded[0]) // 2] ^= 1
     with pytest.raises(CorruptDataError, match="block 0"):
         cuda.decode_blocks(bytes(bad), [len(b) for b in encoded], [part.size for part in parts]).check()
+
+
+@needs_device
+@pytest.mark.parametrize("profile", ["A", "B"])
+def test_device_decodes_pairs(profile):
+    weights = np.random.default_rng(0).standard_normal(300_000).astype(np.float32).view(np.uint32) >> 16
+    elements = weights.astype(np.uint16)
+    rotated = elements << 1 | elements >> 15
+    symbols, low = (rotated >> 8).astype(np.uint8), rotated.astype(np.uint8)
+    parts = [symbols[at : at + (1 << 16)] for at in range(0, symbols.size, 1 << 16)]
+    encoded = [blocks.encode_block(part, profile=profile) for part in parts]
+    data, low_bytes = (cuda._module().upload(x, 0) for x in (b"".join(encoded), low))
+    decoded = cuda.decode_pairs(data, [len(b) for b in encoded], [part.size for part in parts], low_bytes, rotation=1)
+    decoded.check()
+    assert decoded.symbols.to_host() == elements.tobytes()
 
 
 @needs_device
