@@ -7,6 +7,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/buffers.h"
+#include "memory/huge_pages.h"
 #include "memory/past_caches.h"
 
 namespace py = pybind11;
@@ -57,6 +58,7 @@ private:
     static PyObject *room_of(size_t room) {
         PyObject *const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room));
         if (bytes == nullptr) throw py::error_already_set();
+        ask_for_huge_pages(PyBytes_AS_STRING(bytes), room);
         return bytes;
     }
 
@@ -80,9 +82,28 @@ private:
 
 // Bytes that nobody has cleared: for what is filled at once.
 struct Memory {
-    explicit Memory(size_t n) : size(n), bytes(new uint8_t[n]) {}
+    explicit Memory(size_t n) : size(n), bytes(new uint8_t[n]) { ask_for_huge_pages(bytes.get(), n); }
     size_t size;
     std::unique_ptr<uint8_t[]> bytes;
+};
+
+// A `bytes` object that is filled before anyone sees it.
+class NewBytes {
+public:
+    explicit NewBytes(size_t size) : bytes_(nullptr, size) { ask_for_huge_pages(PyBytes_AS_STRING(bytes_.ptr()), size); }
+
+    py::buffer_info buffer() {
+        if (!bytes_) throw std::invalid_argument("the bytes were taken");
+        const auto size = PyBytes_GET_SIZE(bytes_.ptr());
+        return {PyBytes_AS_STRING(bytes_.ptr()), 1, py::format_descriptor<uint8_t>::format(), 1, {size}, {1}};
+    }
+    py::bytes take() {
+        if (!bytes_) throw std::invalid_argument("the bytes were taken");
+        return std::exchange(bytes_, py::reinterpret_steal<py::bytes>(py::handle()));
+    }
+
+private:
+    py::bytes bytes_;
 };
 
 }  // namespace
@@ -99,6 +120,10 @@ void bind_bytes(py::module_ &m) {
         .def_buffer([](Memory &memory) {
             return py::buffer_info(memory.bytes.get(), 1, py::format_descriptor<uint8_t>::format(), 1, {memory.size}, {1});
         });
+    py::class_<NewBytes>(m, "NewBytes", py::buffer_protocol(), "A `bytes` object to be filled, not cleared.")
+        .def(py::init<size_t>(), py::arg("size"))
+        .def_buffer(&NewBytes::buffer)
+        .def("take", &NewBytes::take, "The bytes. Nothing may write to them after it, nor use this object.");
 }
 
 }  // namespace laconic::bindings

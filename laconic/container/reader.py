@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from laconic import _core
 from laconic.container import format as f
 from laconic.container.base import BaseResolver
 from laconic.container.codec import Codec
@@ -25,6 +26,7 @@ from laconic.errors import CorruptDataError
 
 EARNED = 1 << 26  # an output up to this size is allocated at once; a larger one only when the stored bytes make it plausible
 EARNED_RATIO = 64
+IN_PIECES = 1 << 16  # bytes objects below this size are joined from their frames
 CACHED_FRAMES = 4
 PAST_CACHES = 1 << 23  # an output from this size on is not in a core's cache any more when it is complete
 
@@ -172,6 +174,12 @@ class Reader:
 
     def read(self, part: Part, entry: Entry, start: int, stop: int) -> bytes:
         """Raw bytes [start, stop) of `entry`; the whole entry's hash is checked when all of it is read."""
+        if stop - start < IN_PIECES:
+            return self._read_pieces(part, entry, start, stop)
+        new: _core.NewBytes = self.read_into(part, entry, start, stop, _core.NewBytes)
+        return new.take()
+
+    def _read_pieces(self, part: Part, entry: Entry, start: int, stop: int) -> bytes:
         if start > 0 or stop < entry.size or not entry.hash:
             return b"".join(self.blocks(part, entry, start, stop))
         whole = ContentHash()
@@ -189,7 +197,7 @@ class Reader:
         frames = stream.frames(a, b)
         stored = sum(stream.lengths[frames.start : frames.stop])
         if size > EARNED and size > stored * EARNED_RATIO:  # implausible, so let it prove itself piece by piece
-            raw = self.read(part, entry, start, stop)
+            raw = self._read_pieces(part, entry, start, stop)
             out = allocate(size)
             memoryview(out).cast("B")[:] = raw
             return out
