@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -39,7 +38,7 @@ def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """
     _remove_stale(path.parent)
     while True:
-        temporary = path.with_name(f".laconic-{secrets.token_hex(6)}.tmp")
+        temporary = path.with_name(f".laconic-{os.urandom(6).hex()}.tmp")
         try:
             file = open(temporary, "x+b")
             lock(file, path)
