@@ -14,6 +14,10 @@ _TEMPORARY = re.compile(r"\.laconic-[0-9a-f]{12}\.tmp")
 _GRACE = 600  # seconds without a write
 
 
+def _token() -> str:
+    return os.urandom(6).hex()
+
+
 def lock(file: BinaryIO, path: Path) -> None:
     """One writer at a time; advisory, released when the file is closed (or its process dies)."""
     try:
@@ -38,7 +42,7 @@ def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """
     _remove_stale(path.parent)
     while True:
-        temporary = path.with_name(f".laconic-{os.urandom(6).hex()}.tmp")
+        temporary = path.with_name(f".laconic-{_token()}.tmp")
         try:
             file = open(temporary, "x+b")
             lock(file, path)

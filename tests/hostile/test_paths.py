@@ -234,7 +234,7 @@ def test_a_temporary_name_that_was_planted(tmp_path: Path, monkeypatch: pytest.M
     from laconic import durable
 
     tokens = iter(["00", "00", "01"])
-    monkeypatch.setattr(durable.secrets, "token_hex", lambda size: next(tokens))
+    monkeypatch.setattr(durable, "_token", lambda: next(tokens))
     (tmp_path / "out" / ".laconic-00.tmp").symlink_to(tmp_path / "canary")
     code, _, _ = extract(tmp_path, crafted([("f", "file", {}, b"new")]))
     assert code == 0
