@@ -174,10 +174,19 @@ class Reader:
 
     def read(self, part: Part, entry: Entry, start: int, stop: int) -> bytes:
         """Raw bytes [start, stop) of `entry`; the whole entry's hash is checked when all of it is read."""
-        if stop - start < IN_PIECES:
+        stream = self.check_extent(part, entry)
+        if stream is None or stop - start < IN_PIECES or not self._earned(stream, entry.start + start, entry.start + stop):
             return self._read_pieces(part, entry, start, stop)
         new: _core.NewBytes = self.read_into(part, entry, start, stop, _core.NewBytes)
         return new.take()
+
+    @staticmethod
+    def _earned(stream: Stream, a: int, b: int) -> bool:
+        """Whether what is stored of [a, b) makes its size plausible; else it has to prove itself piece by piece."""
+        if b - a <= EARNED:
+            return True
+        frames = stream.frames(a, b)
+        return b - a <= EARNED_RATIO * sum(stream.lengths[frames.start : frames.stop])
 
     def _read_pieces(self, part: Part, entry: Entry, start: int, stop: int) -> bytes:
         if start > 0 or stop < entry.size or not entry.hash:
@@ -195,8 +204,7 @@ class Reader:
             return allocate(0)
         a, b = entry.start + start, entry.start + stop
         frames = stream.frames(a, b)
-        stored = sum(stream.lengths[frames.start : frames.stop])
-        if size > EARNED and size > stored * EARNED_RATIO:  # implausible, so let it prove itself piece by piece
+        if not self._earned(stream, a, b):
             raw = self._read_pieces(part, entry, start, stop)
             out = allocate(size)
             memoryview(out).cast("B")[:] = raw
