@@ -56,18 +56,18 @@ def decode_blocks(data: Any, sizes: list[int], counts: list[int], *, stream: int
     sizes, counts: bytes and symbols of each block. Forms: raw, constant, A, and B of up to 12 bits.
     """
     module = _module()
-    if isinstance(data, bytes | bytearray | memoryview | np.ndarray):
-        data = module.upload(data, stream)
-    return Decoded(*module.decode_blocks(data, sizes, counts, stream))
+    return Decoded(*module.decode_blocks(_on_device(module, data, stream), sizes, counts, stream))
 
 
 def decode_pairs(data: Any, sizes: list[int], counts: list[int], low: Any, *, rotation: int = 0, stream: int = 0) -> Decoded:
     """Blocks as in `decode_blocks`, into elements of 16 bits at once: symbol i is the top byte, low[i] the other.
 
-    low: as many bytes on the device as the blocks have symbols. Elements are then rotated to the right by `rotation` (0 to 15)
-    bits: 1 makes bfloat16 and float16 of their exponents and of their mantissas with the sign below.
+    low: as many bytes as the blocks have symbols; ValueError otherwise. Elements are then rotated to the right by `rotation`
+    (0 to 15) bits: 1 makes bfloat16 and float16 of their exponents and of their mantissas with the sign below.
     """
-    return Decoded(*_module().decode_pairs(data, sizes, counts, low, rotation, stream))
+    module = _module()
+    data, low = (_on_device(module, x, stream) for x in (data, low))
+    return Decoded(*module.decode_pairs(data, sizes, counts, low, rotation, stream))
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,10 @@ def encode_blocks(symbols: Any, freqs: npt.NDArray[np.uint16], *, block: int = 1
     freqs: 256 frequencies with the sum 2**precision (10 to 12 bits). A block with a symbol that has none is stored raw.
     """
     return Encoded(*_module().encode_blocks(symbols, block, np.ascontiguousarray(freqs, np.uint16), precision, stream))
+
+
+def _on_device(module: Any, data: Any, stream: int) -> Any:
+    return module.upload(data, stream) if isinstance(data, bytes | bytearray | memoryview | np.ndarray) else data
 
 
 def _module() -> Any:

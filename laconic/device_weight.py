@@ -108,7 +108,7 @@ def _take(decoded: cuda.Decoded, device: torch.device, check: bool) -> Tensor:
 def _coded(plane: np.ndarray[Any, Any], device: torch.device) -> _Blocks | Tensor:
     chunks = [plane[at : at + CHUNK] for at in range(0, len(plane), CHUNK)]
     blocks = [_smallest(chunk) for chunk in chunks]
-    if sum(map(len, blocks)) > WORTH_CODING * len(plane):
+    if sum(map(len, blocks)) >= WORTH_CODING * len(plane):  # or nothing at all
         return torch.from_numpy(plane).to(device)
     data = torch.frombuffer(bytearray(b"".join(blocks)), dtype=torch.uint8).to(device)
     return _Blocks(data, [len(block) for block in blocks], [len(chunk) for chunk in chunks])

@@ -226,7 +226,7 @@ def test_weights_as_blocks_of_planes(name: str) -> None:
     """What GPUs decode, with the host's decoder: every bit pattern of a dtype, and shapes that fill no block."""
     from laconic.device_weight import DeviceWeight
 
-    for shape in ((300, 411), (1, 1), (70_001,)):
+    for shape in ((300, 411), (1, 1), (70_001,), (0, 5)):
         for weight in (torch.randn(shape).to(getattr(torch, name)), torch.randint(-(1 << 62), 1 << 62, shape).view(getattr(torch, name))):
             coded = DeviceWeight.of(weight)
             found = coded.tensor()

@@ -208,8 +208,7 @@ def test_device_decodes_pairs(profile):
     symbols, low = (rotated >> 8).astype(np.uint8), rotated.astype(np.uint8)
     parts = [symbols[at : at + (1 << 16)] for at in range(0, symbols.size, 1 << 16)]
     encoded = [blocks.encode_block(part, profile=profile) for part in parts]
-    data, low_bytes = (cuda._module().upload(x, 0) for x in (b"".join(encoded), low))
-    decoded = cuda.decode_pairs(data, [len(b) for b in encoded], [part.size for part in parts], low_bytes, rotation=1)
+    decoded = cuda.decode_pairs(b"".join(encoded), [len(b) for b in encoded], [part.size for part in parts], low, rotation=1)
     decoded.check()
     assert decoded.symbols.to_host() == elements.tobytes()
 
