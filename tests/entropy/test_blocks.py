@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import itertools
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from laconic import CorruptDataError, _core
 from laconic.entropy import blocks, contexts
+from tests.support.compiled import compile_program
 
 ISAS = ["scalar", "avx2", "avx512"]
 HERE = ISAS[: ISAS.index(_core.best_isa()) + 1]
@@ -374,3 +376,54 @@ def test_golden_bytes(case):
     profile, n, alphabet = case
     block = blocks.encode_block(golden_symbols(n, alphabet), profile=profile)
     assert (len(block), hashlib.sha256(block).hexdigest()[:32]) == GOLDEN[case]
+
+
+STRAY = """
+#include "entropy/cpu.h"
+#include "entropy/rans_b.h"
+
+using namespace laconic::entropy::rans_b;
+
+// Exit code: bits of the instruction sets that coded a symbol without a frequency, wherever it lay.
+int main() {
+    int wrong = 0;
+    std::array<uint16_t, 256> freqs{};
+    for (int s = 0; s < 50; ++s) freqs[(230 + s) % 256] = s == 0 ? 1024 - 49 : 1;  // near each other, across the end
+    for (const int first : {0, 180}) {
+        if (first != 0) {
+            freqs.fill(0);
+            for (int s = 0; s < 50; ++s) freqs[first + s] = s == 0 ? 1024 - 49 : 1;
+        }
+        std::array<EncodeSymbol, 256> table;
+        build_encode_table(freqs, table.data());
+        for (laconic::Isa isa = laconic::Isa::scalar; isa <= laconic::best_isa(); isa = laconic::Isa(int(isa) + 1)) {
+            laconic::set_isa(isa);
+            for (int stray = 0; stray < 256; ++stray) {
+                std::vector<uint8_t> symbols(5000, uint8_t(first == 0 ? 230 : first)), out(12000);
+                symbols[stray * 19] = uint8_t(stray);
+                EncodeJob<uint8_t> job{table.data(), 256, 10, 32, symbols.data(), nullptr, 5000, out.data(), out.data() + 12000, {}};
+                bool refused = false;
+                try {
+                    encode(job);
+                } catch (const std::invalid_argument &) {
+                    refused = true;
+                }
+                if (refused != (freqs[stray] == 0)) wrong |= 1 << int(isa);
+            }
+        }
+    }
+    return wrong;
+}
+"""
+
+
+def test_a_symbol_without_frequency_is_refused(tmp_path: Path) -> None:
+    """By every kernel, those that keep 64 neighbouring symbols in registers included."""
+    kernels = ["rans_b_avx2", "rans_b_encode_avx512", "rans_b_decode_avx512"] if _core.best_isa() == "avx512" else []
+    wide = ["f", "bw", "dq", "vl", "vbmi", "vbmi2"]
+    flags = (
+        ["-DLACONIC_X86=1", "-mavx2", "-mbmi", "-mbmi2", "-mlzcnt", "-mpopcnt", *(f"-mavx512{k}" for k in wide), "-w"] if kernels else []
+    )
+    text = "#include <stdexcept>\n" + STRAY
+    program = compile_program(tmp_path, text, [f"entropy/{name}.cpp" for name in ("rans_b", "cpu", *kernels)], flags)
+    assert subprocess.run([program], check=False).returncode == 0
